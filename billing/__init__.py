@@ -1,0 +1,20 @@
+"""Everything about money and usage, one folder per domain. Imports run from top to bottom only:
+
+    views | api | webhooks | tasks | admin | management
+    flows                        READ FIRST: the life of an account, one short function per event
+    graphs                       what people see
+    limits                       what a key may do
+    metering                     use coming in
+    payments                     money coming in
+    ledger | catalog | coverage  what is owed, what is sold, who pays
+    money | periods | queue      foundation
+
+Two rivers, one sea:
+
+    usage:    ingest -> who pays? -> rate -> draw -> |
+                                                     | balance -> limits -> graphs
+    payment:  collect -> webhook -> outcome -> grant |
+
+Upstream pushes into the ledger, downstream pulls from it, the ledger calls no one. Start reading at `flows.py`,
+then `ledger/README.md`.
+"""

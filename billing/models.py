@@ -1,0 +1,57 @@
+"""Index only: every table of billing, in the order of the layers."""
+
+from billing.catalog.models import AIModel, Plan, Price, RateLimit
+from billing.coverage.models import Coverage, PayerBase
+from billing.ledger.models import Account, Accrual, CreditGrant, LedgerPeriod, Transfer, TransferNote, Wallet
+from billing.limits.models import LimitsAnswer, LimitsClock, LimitsResolved
+from billing.metering.models import (
+    AllowanceDay,
+    Gateway,
+    GatewayToken,
+    KeySpend,
+    RefusedUsage,
+    SweepRun,
+    UsageDelta,
+    UsageEvent,
+    UsageHour,
+    UsageMinute,
+    UsageReversal,
+    UsageSeen,
+)
+from billing.payments.models import Customer, Intent, PaymentMethod
+from billing.webhooks.models import InboxEvent
+
+__all__ = [
+    "AIModel",
+    "Account",
+    "Accrual",
+    "AllowanceDay",
+    "Coverage",
+    "CreditGrant",
+    "Customer",
+    "Gateway",
+    "GatewayToken",
+    "InboxEvent",
+    "Intent",
+    "KeySpend",
+    "LedgerPeriod",
+    "LimitsAnswer",
+    "LimitsClock",
+    "LimitsResolved",
+    "PayerBase",
+    "PaymentMethod",
+    "Plan",
+    "Price",
+    "RateLimit",
+    "RefusedUsage",
+    "SweepRun",
+    "Transfer",
+    "TransferNote",
+    "UsageDelta",
+    "UsageEvent",
+    "UsageHour",
+    "UsageMinute",
+    "UsageReversal",
+    "UsageSeen",
+    "Wallet",
+]

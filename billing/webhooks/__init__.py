@@ -1,0 +1,1 @@
+"""WHAT OTHERS TELL US: verify the raw bytes, store once, answer, then work from the table."""

@@ -1,0 +1,55 @@
+"""What the operator says through the environment: one reader, with types.
+
+Order: the process environment, then `.env` in the project's folder, then what `make run` has up (`.local/run.env`). A value
+that cannot be read does not stop the start-up with a traceback: it is kept in `env.wrong`, and `portal/checks.py` says so.
+"""
+
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+BOOLEANS = {"1", "0", "true", "false", "yes", "no", "y", "n", "on", "off", "ok", "t", "f", ""}
+KINDS = {bool: "a yes or no (1 or 0)", Decimal: "an amount", float: "a number", int: "a whole number"}
+
+
+class Reader(environ.Env):  # type: ignore[misc]  # the library has no types
+    def __init__(self) -> None:
+        super().__init__()
+        self.wrong: list[str] = []
+
+    def get_value(self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, **options: Any) -> Any:
+        """The value, read as `cast`; the default where it is not said or cannot be read so."""
+        said = os.environ.get(var)
+        try:
+            if cast is bool and said is not None and said.strip().lower() not in BOOLEANS:
+                raise ValueError
+            return super().get_value(var, cast=cast, default=default, **options)
+        except (ArithmeticError, ImproperlyConfigured, ValueError):
+            if said is None:
+                raise
+            self.wrong.append(f"{var}={said!r} is not {KINDS[cast]}." if cast in KINDS else f"{var} cannot be read.")
+            return default
+
+    def decimal(self, var: str, default: str) -> Decimal:
+        return Decimal(self.get_value(var, cast=Decimal, default=Decimal(default)))
+
+
+env = Reader()
+# Tests say "none": what happens to lie in this folder is not theirs.
+if os.environ.get("PURSER_ENV_FILES") != "none":
+    for file in (BASE_DIR / ".env", BASE_DIR / ".local" / "run.env"):
+        if file.is_file():
+            env.read_env(file)
+
+
+def database(default: str) -> dict[str, Any]:
+    """DATABASE_URL as Django wants it. Options after `?` are kept; `host=` there may name the folder of a Unix socket."""
+    config: dict[str, Any] = env.db_url("DATABASE_URL", default=default)
+    options = config.setdefault("OPTIONS", {})
+    config["HOST"] = options.pop("host", config.get("HOST", ""))
+    return config
