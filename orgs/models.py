@@ -116,7 +116,10 @@ class ApiKey(models.Model):
         db_table = "api_key"
         constraints = [
             models.UniqueConstraint(fields=["organization", "id"], name="api_key_of_organization"),
-            models.CheckConstraint(condition=Q(cap_usd__isnull=True) | Q(cap_usd__gt=0), name="api_key_cap_positive"),
+            # Two-sided: PostgreSQL holds NaN for greater than every number.
+            models.CheckConstraint(
+                condition=Q(cap_usd__isnull=True) | Q(cap_usd__gt=0, cap_usd__lt=10**13), name="api_key_cap_positive"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,1 @@
+"""The pages of people and organizations, one module each."""

@@ -1,0 +1,152 @@
+"""What every test may ask for: a database, a browser, and the cast."""
+
+import os
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from django.core.cache import cache
+from django.db import connection, connections
+from django.test import Client, TransactionTestCase
+
+from orgs.models import Organization, Role, User
+from sandbox import chromium
+from sandbox.postgres import Cluster
+from tests.factories import orgs as people
+
+# --- The database: one server for all test runs of this checkout at once, a database for each ------------------------------
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[None]:
+    """PostgreSQL: the one of DATABASE_URL, else an embedded one (see `sandbox/postgres.py`), up until the last run ends."""
+    if os.environ.get("DATABASE_URL"):
+        yield
+        return
+    with Cluster(name="test-postgres", durable=False) as cluster:
+        default = connections.settings["default"]
+        default["HOST"], default["USER"] = str(cluster.socket_folder), "purser_owner"
+        yield
+        connections.close_all()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(database_server: None) -> None:
+    """The name of this run's database. PURSER_TEST_DB tells runs apart that go on at once; each xdist worker has its own."""
+    parts = ["test_purser", os.environ.get("PURSER_TEST_DB"), os.environ.get("PYTEST_XDIST_WORKER")]
+    connections.settings["default"]["TEST"]["NAME"] = "_".join(part for part in parts if part)
+
+
+@pytest.fixture
+def database_url(db: None) -> str:
+    """The test database as a URL, for processes of their own (crash and race tests)."""
+    settings = connections.settings["default"]
+    login = quote(settings["USER"]) + (f":{quote(settings['PASSWORD'])}" if settings["PASSWORD"] else "")
+    options = {"host": settings["HOST"], "port": settings["PORT"]}
+    given = urlencode({name: value for name, value in options.items() if value})
+    return f"postgresql://{login}@/{quote(settings['NAME'])}?{given}"
+
+
+FIRST_ROWS = (
+    import_module("billing.migrations.0003_ledger_guards").HOUSE,
+    "INSERT INTO limits_clock (id) VALUES (1); INSERT INTO limits_answer (org_id) VALUES (0);",
+)
+"""The rows that migrations made: a transactional test's clean-up takes them away with the rest."""
+
+
+def _empty_every_table(self: TransactionTestCase) -> None:
+    """Between transactional tests, as the owner: append-only tables refuse the TRUNCATE that Django would use."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(
+            "SELECT string_agg(quote_ident(relname), ', ') FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+            "AND relkind IN ('r', 'p') AND NOT relispartition "
+            "AND relname NOT IN ('django_migrations', 'django_content_type', 'auth_permission')"
+        )
+        cursor.execute(f"TRUNCATE {cursor.fetchone()[0]}")
+        cursor.execute("SET session_replication_role = origin")
+        for rows in FIRST_ROWS:
+            cursor.execute(rows)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def transactional_tests_clean_up_after_themselves() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", _empty_every_table)
+        yield
+
+
+# --- The browser ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """The Chromium of `make test`. Missing, it is an error: a browser test is never skipped."""
+    # Playwright keeps an event loop in this thread; Django takes that for asynchronous code and would refuse to query.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    return {**browser_type_launch_args, "executable_path": str(chromium.find()), "args": chromium.launch_arguments()}
+
+
+# --- The cast -------------------------------------------------------------------------------------------------------------
+# Alice owns the Team Acme Research, Bob is a member of it (his role: parametrize `bob_role`), Charlie is a stranger.
+# Each has a Personal organization; the clients are browsers in which they are signed in.
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_cached() -> None:
+    """allauth counts attempts in the cache: one test's sign-ins are not the next one's."""
+    cache.clear()
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return people.person("alice@example.com", "Alice Archer")
+
+
+@pytest.fixture
+def alice_personal(alice: User) -> Organization:
+    return people.personal(alice)
+
+
+@pytest.fixture
+def acme(alice: User) -> Organization:
+    return people.team(alice, "Acme Research", slug="acme")
+
+
+@pytest.fixture
+def bob_role() -> str:
+    return Role.DEVELOPER
+
+
+@pytest.fixture
+def bob(acme: Organization, bob_role: str) -> User:
+    user = people.person("bob@example.com", "Bob Baker")
+    people.member(acme, user, bob_role)
+    return user
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    return people.person("charlie@example.com", "Charlie Cole")
+
+
+@pytest.fixture
+def charlie_personal(charlie: User) -> Organization:
+    return people.personal(charlie)
+
+
+@pytest.fixture
+def alice_client(alice: User) -> Client:
+    return people.signed_in(alice)
+
+
+@pytest.fixture
+def bob_client(bob: User) -> Client:
+    return people.signed_in(bob)
+
+
+@pytest.fixture
+def charlie_client(charlie: User) -> Client:
+    return people.signed_in(charlie)
