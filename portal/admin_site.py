@@ -2,6 +2,7 @@
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
 
 
 class StaffSite(AdminSite):
@@ -9,4 +10,6 @@ class StaffSite(AdminSite):
     site_title = "Purser staff"
     index_title = "Billing"
 
-    login = secure_admin_login(AdminSite.login)
+    def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
+        answer: HttpResponse = secure_admin_login(super().login)(request, extra_context)
+        return answer

@@ -13,6 +13,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+LOCAL = Path(os.environ.get("PURSER_LOCAL", BASE_DIR / ".local"))
 BOOLEANS = {"1", "0", "true", "false", "yes", "no", "y", "n", "on", "off", "ok", "t", "f", ""}
 KINDS = {bool: "a yes or no (1 or 0)", Decimal: "an amount", float: "a number", int: "a whole number"}
 
@@ -40,11 +41,11 @@ class Reader(environ.Env):  # type: ignore[misc]  # the library has no types
 
 
 env = Reader()
-# Tests say "none": what happens to lie in this folder is not theirs.
-if os.environ.get("PURSER_ENV_FILES") != "none":
-    for file in (BASE_DIR / ".env", BASE_DIR / ".local" / "run.env"):
-        if file.is_file():
-            env.read_env(file)
+# Tests say "none" (or "run", for what `make run` wrote and not `.env`): what happens to lie here is not theirs.
+_wanted = os.environ.get("PURSER_ENV_FILES")
+for _name, _file in (("env", BASE_DIR / ".env"), ("run", LOCAL / "run.env")):
+    if _wanted in {None, _name} and _file.is_file():
+        env.read_env(_file)
 
 
 def database(default: str) -> dict[str, Any]:

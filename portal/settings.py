@@ -39,6 +39,8 @@ SUPPORT = {
     "email": env.str("SUPPORT_EMAIL", default="billing@example.com"),
     "sales_url": env.str("SUPPORT_SALES_URL", default=""),
 }
+# Where keys are used: in the first steps of a new organization.
+INFERENCE_URL: str = env.str("INFERENCE_URL", default="https://api.example.com").rstrip("/")
 
 # --- Django ------------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -168,7 +170,7 @@ USAGE_RETENTION_DAYS: int = env.int("USAGE_RETENTION_DAYS", default=400)
 
 # --- Files ---------------------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = not PRODUCTION
 STORAGES = {
