@@ -3,8 +3,6 @@
 from django.db import models
 from django.db.models import F, Q
 
-from billing.ledger.models import Wallet
-
 
 class Payer(models.IntegerChoices):
     FREE = 1, "Free"
@@ -21,7 +19,7 @@ ANY_MODEL = 0
 class Coverage(models.Model):
     """One payer for one organization and model over one half-open span. Spans of the same model never overlap (EXCLUDE)."""
 
-    wallet = models.ForeignKey(Wallet, models.PROTECT, db_column="org_id", related_name="coverage")
+    wallet = models.ForeignKey("billing.Wallet", models.PROTECT, db_column="org_id", related_name="coverage")
     model_id = models.SmallIntegerField()
     payer = models.SmallIntegerField(choices=Payer)
     source_id = models.BigIntegerField(null=True)
@@ -46,7 +44,9 @@ class Coverage(models.Model):
 class PayerBase(models.Model):
     """Who pays where nothing covers, since when. Made with the organization (trigger): Personal free, Team credits."""
 
-    wallet = models.OneToOneField(Wallet, models.PROTECT, primary_key=True, db_column="org_id", related_name="payer_base")
+    wallet = models.OneToOneField(
+        "billing.Wallet", models.PROTECT, primary_key=True, db_column="org_id", related_name="payer_base"
+    )
     payer = models.SmallIntegerField(choices=Payer)
     since = models.DateTimeField()
     covered = models.BooleanField(default=False, db_default=False)
