@@ -3,14 +3,14 @@
 from typing import Any
 
 import structlog
-from celery import Task
+from celery import Signature, Task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
 log = structlog.get_logger(__name__)
 
 
-def hint(task: "Task[Any, Any]", *args: Any) -> None:
+def hint(task: "Task[Any, Any] | Signature[Any]", *args: Any) -> None:
     """Ask for `task` right after this transaction commits. A queue that is away is no error: the clock comes by anyway."""
 
     def send() -> None:

@@ -1,0 +1,63 @@
+"""What Stripe's answers say, as plain values. Amounts are whole cents, moments aware and in UTC."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    method_id: str
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One attempt on a card. `amount_cents` is what was captured."""
+
+    id: str
+    amount_cents: int
+    currency: str
+    created: datetime
+    paid: bool
+    card: Card | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """Why the last attempt failed."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A PaymentIntent. `status` is Stripe's; `charge` its latest attempt; `intent_id` ours, from the metadata."""
+
+    id: str
+    status: str
+    amount_cents: int
+    received_cents: int
+    currency: str
+    intent_id: UUID | None
+    charge: Charge | None
+    decline: Decline | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A Checkout session. `status`: open, complete or expired; `payment_status`: paid or unpaid."""
+
+    id: str
+    status: str
+    payment_status: str
+    amount_cents: int
+    currency: str
+    url: str
+    expires_at: datetime
+    intent_id: UUID | None
+    payment: Payment | None

@@ -1,0 +1,210 @@
+"""Buying credit: the form that says what will happen, and the page that says what happened."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from billing import flows
+from billing.ledger import balances
+from billing.ledger.models import CreditGrant, Transfer
+from billing.money import ZERO, from_cents, to_cents
+from billing.payments import buying, collecting, outcomes, polling
+from billing.payments.models import OPEN_STATES, Intent, PaymentMethod, Purpose, State
+from billing.views.buy_form import SUGGESTED, BuyForm, Shown
+from orgs import access
+from orgs.access import OrgRequest
+
+HURRY = timedelta(minutes=2)
+"""So long after it was begun, somebody probably watches a payment every two seconds; later every ten will do."""
+
+
+# --- The form ------------------------------------------------------------------------------------------------------------
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@access.requires(access.MOVE_MONEY)
+def buy(request: OrgRequest, slug: str) -> HttpResponse:
+    """Say what will happen; on POST do it, unless what was shown is not true any more: then show it again."""
+    now = timezone.now()
+    balance = balances.of(request.organization.pk, now=now)
+    bounds = buying.bounds(balance, least=settings.PURCHASE_MIN_USD, most=settings.PURCHASE_MAX_USD)
+    form = BuyForm(request.POST if request.method == "POST" else _asked(request, bounds), bounds)
+    shown = None
+    if form.is_valid() and form.amount is not None and request.method == "POST":
+        shown = form.shown()
+        if shown == Shown(form.amount, balance.overdraft, balance.debt):
+            return _start(request, form, balance, now)
+    return _form_page(request, form, balance, now, moved=shown or request.method == "POST")
+
+
+def _start(request: OrgRequest, form: BuyForm, balance: balances.Balance, now: datetime) -> HttpResponse:
+    """Off to Stripe's page; where Stripe has not answered, to the page that waits for it."""
+    cents = to_cents(form.amount or ZERO)
+    order = collecting.Order(request.organization.pk, cents, form.once(), request.user.pk)
+    try:
+        intent = collecting.buy_credits(order, now=now)
+    except collecting.AmountRefused as refusal:
+        form.add_error("other", str(refusal))
+        return _form_page(request, form, balance, now)
+    except collecting.FormUsedBefore:
+        form.add_error(None, "This form was sent before with another amount. To buy this amount as well, continue.")
+        return _form_page(request, form, balance, now, nonce=uuid4())
+    if intent.state == State.WAITING and intent.deadline and now < intent.deadline:
+        return HttpResponseRedirect(intent.checkout_url)
+    return redirect("billing:purchase", slug=request.organization.slug, intent_id=intent.pk)
+
+
+def _asked(request: OrgRequest, bounds: buying.Bounds) -> QueryDict:
+    """What a GET asks to preview; at first the amount we suggest. The nonce is new: this is another purchase."""
+    asked = request.GET.copy()
+    if not asked.get("preset") and not asked.get("other"):
+        suggested = max(SUGGESTED, bounds.least)
+        asked["preset" if suggested == SUGGESTED else "other"] = str(suggested)
+    asked["nonce"] = uuid4().hex
+    return asked
+
+
+def _form_page(
+    request: OrgRequest,
+    form: BuyForm,
+    balance: balances.Balance,
+    now: datetime,
+    *,
+    moved: Shown | bool | None = False,
+    nonce: UUID | None = None,
+) -> HttpResponse:
+    """`moved`: what was shown before, where it is not true any more (True: we cannot tell what it was)."""
+    preview = buying.preview(form.amount, balance, now=now) if form.is_valid() and form.amount is not None else None
+    page = {
+        "form": form,
+        "balance": balance,
+        "bounds": form.bounds,
+        "preview": preview,
+        "before": _before(moved) if preview and isinstance(moved, Shown) else None,
+        "moved": bool(moved) and preview is not None,
+        "now_shown": preview and Shown(preview.amount, balance.overdraft, balance.debt),
+        "seen": preview and to_cents(preview.amount),
+        "nonce": nonce.hex if nonce else form["nonce"].value(),
+        "card": PaymentMethod.objects.filter(
+            wallet_id=request.organization.pk, is_default=True, detached_at=None
+        ).first(),
+    }
+    template = "billing/buy.html#refreshed" if request.htmx and request.method != "POST" else "billing/buy.html"
+    return render(request, template, page)
+
+
+def _before(shown: Shown) -> dict[str, Any]:
+    overdraft = min(shown.amount, shown.overdraft)
+    debt = min(shown.amount - overdraft, shown.debt)
+    return {
+        "amount": shown.amount,
+        "overdraft_paid": overdraft,
+        "debt_paid": debt,
+        "new_credit": shown.amount - overdraft - debt,
+    }
+
+
+# --- The purchase ----------------------------------------------------------------------------------------------------------
+
+PURCHASES = Intent.objects.filter(purpose=Purpose.CREDITS)
+
+
+@never_cache
+@require_safe
+@access.requires(access.MOVE_MONEY)
+def purchase(request: OrgRequest, slug: str, intent_id: UUID) -> HttpResponse:
+    """What we know of this payment. Nothing is asked of Stripe and nothing is written here: that is `purchase_check`."""
+    intent = access.own(request, PURCHASES, pk=intent_id)
+    return _purchase_page(request, intent, just_back="returned" in request.GET)
+
+
+@require_POST
+@access.requires(access.MOVE_MONEY)
+def purchase_check(request: OrgRequest, slug: str, intent_id: UUID) -> HttpResponse:
+    """Ask Stripe now and settle by what it says; answers the part of the page that shows it."""
+    intent = access.own(request, PURCHASES, pk=intent_id)
+    now = timezone.now()
+    if intent.state in OPEN_STATES and not _asked_just_now(intent, now):
+        flows.payment_outcome(intent.pk, polling.ask(intent.pk, now=now), now=now)
+        intent.refresh_from_db()
+    if request.htmx:
+        if request.GET.get("known") == _known(intent, _face(intent, now)):
+            return HttpResponse(status=204)
+        return _purchase_page(request, intent, template="billing/purchase.html#standing")
+    return redirect("billing:purchase", slug=slug, intent_id=intent.pk)
+
+
+@require_POST
+@access.requires(access.MOVE_MONEY)
+def purchase_cancel(request: OrgRequest, slug: str, intent_id: UUID) -> HttpResponse:
+    """The customer does not want to pay after all: the page at Stripe is closed."""
+    intent = access.own(request, PURCHASES, pk=intent_id)
+    if intent.state in OPEN_STATES:
+        now = timezone.now()
+        flows.payment_outcome(intent.pk, polling.cancel(intent.pk, now=now), now=now)
+    return redirect("billing:purchase", slug=slug, intent_id=intent.pk)
+
+
+def _purchase_page(
+    request: OrgRequest, intent: Intent, *, just_back: bool = False, template: str = "billing/purchase.html"
+) -> HttpResponse:
+    now = timezone.now()
+    face = _face(intent, now, just_back=just_back)
+    page = {
+        "intent": intent,
+        "face": face,
+        "amount": from_cents(intent.amount_cents),
+        "credit": _credit(intent) if face == "paid" else None,
+        "known": _known(intent, face),
+        # A page that was just opened looks at once.
+        "trigger": "load, every 2s" if template == "billing/purchase.html" else "every 2s",
+    }
+    return render(request, template, page)
+
+
+def _face(intent: Intent, now: datetime, *, just_back: bool = False) -> str:
+    """The one thing the page says: paid, set_aside, confirming, waiting or not_paid.
+
+    Back from Stripe we say "confirming" until we have asked: "waiting" would invite paying again.
+    """
+    match intent.state:
+        case State.SUCCEEDED:
+            return "set_aside" if intent.failure_code == outcomes.UNAPPLIED else "paid"
+        case State.FAILED | State.CANCELED:
+            return "not_paid"
+        case State.WAITING if not just_back and intent.deadline is not None and now < intent.deadline:
+            return "waiting"
+    return "confirming"
+
+
+def _known(intent: Intent, face: str) -> str:
+    """What the page shows, in a word: a check that finds the same changes nothing on it."""
+    return f"{face}.{intent.failure_code}"
+
+
+def _asked_just_now(intent: Intent, now: datetime) -> bool:
+    if intent.checked_at is None or intent.checked_at == intent.called_at:
+        # Nobody has looked since the page was opened.
+        return False
+    return now - intent.checked_at < timedelta(seconds=1.5 if now - intent.created_at < HURRY else 9.5)
+
+
+def _credit(intent: Intent) -> dict[str, Any]:
+    """What became of the money: its expiry, and what it paid off first."""
+    grant = CreditGrant.objects.select_related("account").get(payment_id=intent.pk)
+    paid = dict(Transfer.objects.filter(key__in=[f"od:{grant.pk}", f"cd:{grant.pk}"]).values_list("reason", "amount"))
+    overdraft, debt = paid.get("overdraft_paid", ZERO), paid.get("debt_paid", ZERO)
+    return {
+        "expires_at": grant.account.expires_at,
+        "overdraft_paid": overdraft,
+        "debt_paid": debt,
+        "new_credit": from_cents(intent.amount_cents) - overdraft - debt,
+    }

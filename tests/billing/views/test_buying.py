@@ -1,0 +1,501 @@
+"""The page that says what will happen before it happens, and the page that says what did."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from billing.catalog.models import AIModel
+from billing.ledger import accruals, balances, wallets
+from billing.ledger.models import CreditGrant, Transfer
+from billing.payments import gateway
+from billing.payments.models import Intent, State
+from billing.views.buy_form import AMOUNT
+from orgs.models import Organization, User
+from sandbox.stripe import Running
+from tests.factories import orgs as people
+from tests.factories.paying import ASKS, DECLINES, NO_FUNDS, PAYS, begin
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BUY = "/o/acme/billing/buy"
+HTMX = {"HX-Request": "true"}
+
+
+def text(answer: Any) -> str:
+    """What is read on the page: no tags, single spaces."""
+    words = re.sub(r"</?(span|data|time|b)\b[^>]*>", "", answer.content.decode())
+    words = re.sub(r"<[^>]+>", " ", words)
+    return re.sub(r"\s+", " ", words.replace("\u00a0", " ").replace("&#x27;", "'")).replace(" .", ".")
+
+
+def fields(answer: Any) -> dict[str, str]:
+    """The hidden fields of the form as a browser would send them back."""
+    html = answer.content.decode()
+    return {
+        name: found.group(1)
+        for name in ("seen", "version", "nonce")
+        if (found := re.search(rf'name="{name}" value="([^"]*)"', html))
+    }
+
+
+def sent(client: Client, *, follow: Any = None, **given: Any) -> Any:
+    """Open the page with these amounts, then press its button."""
+    shown = client.get(BUY, given)
+    return client.post(BUY, {**fields(shown), **given})
+
+
+def usage(org: Organization, amount: str) -> None:
+    """Usage beyond credit: an overdraft."""
+    model = AIModel.objects.filter(slug="m").first() or AIModel.objects.create(slug="m", name="m", provider="p")
+    now = timezone.now()
+    with transaction.atomic():
+        wallets.lock([org.pk])
+        minute = now.replace(second=0, microsecond=0)
+        accruals.draw([accruals.Cost(org.pk, model.pk, minute, Decimal(amount))], now=now)
+
+
+# --- What will happen ----------------------------------------------------------------------------------------------------
+
+
+def test_the_page_says_what_a_hundred_dollars_do(alice_client: Client, acme: Organization) -> None:
+    page = text(alice_client.get(BUY))
+    assert "What will happen You pay $100.00 Pays off overdraft $0.00 New credit $100.00" in page
+    assert "Available after $100.00" in page
+    assert "Continue to pay $100.00" in page
+    assert "All purchases are final." in page
+    assert "The card is saved: small negative balances may be charged at month end." in page
+    assert "From $5.00 to $10,000.00, in whole cents." in page
+
+
+def test_while_typing_only_the_well_comes_back_and_nothing_is_written(
+    alice_client: Client, acme: Organization, django_assert_max_num_queries: Any
+) -> None:
+    alice_client.get(BUY)
+    fragment = alice_client.get(BUY, {"other": "37.50"}, headers=HTMX)
+    assert b"<html" not in fragment.content
+    assert "Continue to pay $37.50" in text(fragment)
+    assert fields(fragment)["seen"] == "3750"
+    assert 'id="presets"' in fragment.content.decode()
+    assert "checked" not in fragment.content.decode()
+    assert not Intent.objects.exists()
+
+
+def test_choosing_an_amount_empties_the_written_one(alice_client: Client, acme: Organization) -> None:
+    fragment = alice_client.get(BUY, {"preset": "250"}, headers=HTMX).content.decode()
+    assert "Continue to pay" in fragment
+    assert 'name="other" id="id_other" value=""' in fragment
+
+
+@pytest.mark.parametrize("typed", ["1", "4.99", "10000.01", "abc", "-5", "1e3", "5."])
+def test_while_typing_something_that_is_no_amount_yet_there_is_no_button_to_pay(
+    alice_client: Client, acme: Organization, typed: str
+) -> None:
+    fragment = alice_client.get(BUY, {"other": typed}, headers=HTMX)
+    assert fragment.status_code == 200
+    assert "Continue to pay" not in text(fragment)
+    assert "Choose an amount from $5.00 to $10,000.00" in text(fragment)
+
+
+def test_an_overdraft_is_paid_first_and_raises_the_smallest_amount(alice_client: Client, acme: Organization) -> None:
+    usage(acme, "8.003")
+    page = text(alice_client.get(BUY))
+    assert "Your balance is −$8.01. The smallest purchase is $9.01" in page
+    assert "Pays off overdraft $8.003 New credit $91.997" in page, "it adds up"
+    assert "Available after $91.99" in page
+    assert "$10 " in page
+    assert " $5 " not in page
+    refused = sent(alice_client, other="9.00")
+    assert "The smallest amount is $9.01." in text(refused)
+    assert not Intent.objects.exists()
+
+
+# --- Paying --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "cents"),
+    [
+        ({"preset": "100"}, 100_00),
+        ({"other": "37.5"}, 37_50),
+        ({"preset": "100", "other": "12.34"}, 12_34),
+        ({"other": "10000"}, 10_000_00),
+    ],
+)
+def test_the_button_leads_to_stripe(
+    stripe: Running, alice_client: Client, acme: Organization, given: dict[str, str], cents: int
+) -> None:
+    answer = sent(alice_client, **given)
+    intent = Intent.objects.get()
+    assert (answer.status_code, answer["Location"]) == (302, intent.checkout_url)
+    assert (intent.amount_cents, intent.state, intent.wallet_id) == (cents, State.WAITING, acme.pk)
+
+
+def test_pressed_twice_it_is_one_purchase(stripe: Running, alice_client: Client, acme: Organization) -> None:
+    form = {**fields(alice_client.get(BUY)), "preset": "100"}
+    first, second = (alice_client.post(BUY, form) for _ in range(2))
+    assert first["Location"] == second["Location"]
+    assert Intent.objects.count() == 1
+
+
+def test_pressed_again_after_paying_it_shows_the_purchase(
+    stripe: Running, alice_client: Client, acme: Organization
+) -> None:
+    form = {**fields(alice_client.get(BUY)), "preset": "100"}
+    alice_client.post(BUY, form)
+    intent = Intent.objects.get()
+    stripe.admin.pay(intent.checkout_id or "", PAYS)
+    alice_client.post(f"/o/acme/billing/purchases/{intent.pk}/check")
+    assert alice_client.post(BUY, form)["Location"] == f"/o/acme/billing/purchases/{intent.pk}"
+
+
+def test_the_same_form_with_another_amount_asks_again(
+    stripe: Running, alice_client: Client, acme: Organization
+) -> None:
+    form = {**fields(alice_client.get(BUY)), "preset": "100"}
+    alice_client.post(BUY, form)
+    other = {**form, **{name: value for name, value in fields(alice_client.get(BUY, {"other": "50"})).items()
+                        if name != "nonce"}, "other": "50"}  # fmt: skip
+    again = alice_client.post(BUY, other)
+    assert "sent before with another amount" in text(again)
+    assert Intent.objects.count() == 1
+    assert alice_client.post(BUY, {**other, **fields(again)}).status_code == 302
+    assert Intent.objects.count() == 2
+
+
+def test_what_was_not_previewed_is_shown_first(stripe: Running, alice_client: Client, acme: Organization) -> None:
+    """Without script: another amount is typed, and the well still shows the old one."""
+    form = fields(alice_client.get(BUY))
+    answer = alice_client.post(BUY, {**form, "other": "250"})
+    page = text(answer)
+    assert "Look again before you pay. The figures changed since they were shown. Nothing was charged." in page
+    assert "You pay $250.00 it was $100.00" in page
+    assert not Intent.objects.exists()
+    assert alice_client.post(BUY, {**fields(answer), "other": "250"}).status_code == 302
+
+
+def test_if_the_overdraft_grew_meanwhile_nothing_happens(
+    stripe: Running, alice_client: Client, acme: Organization
+) -> None:
+    usage(acme, "8.00")
+    form = fields(alice_client.get(BUY))
+    usage(acme, "0.50")
+    answer = alice_client.post(BUY, {**form, "preset": "100"})
+    page = text(answer)
+    assert "Pays off overdraft $8.50 it was $8.00" in page
+    assert "New credit $91.50 it was $92.00" in page
+    assert "You pay $100.00 Pays" in page, "what did not change is not marked"
+    assert not Intent.objects.exists()
+    assert alice_client.post(BUY, {**fields(answer), "preset": "100"}).status_code == 302
+
+
+def test_credit_that_was_used_meanwhile_is_no_reason_to_ask_again(
+    stripe: Running, alice_client: Client, acme: Organization, alice: User
+) -> None:
+    paid(stripe, alice_client, acme, alice)
+    form = fields(alice_client.get(BUY))
+    usage(acme, "12.00")
+    assert alice_client.post(BUY, {**form, "preset": "100"})["Location"].startswith(stripe.base_url)
+
+
+def test_when_stripe_does_not_answer_the_purchase_page_waits_for_it(
+    stripe: Running, alice_client: Client, acme: Organization, settings: Any
+) -> None:
+    settings.STRIPE_TIMEOUT_SECONDS = 0.3
+    stripe.admin.fault("timeout", method="POST", path="/v1/checkout/sessions", seconds=1)
+    answer = sent(alice_client, preset="100")
+    intent = Intent.objects.get()
+    assert answer["Location"] == page_of(intent)
+    assert "Confirming" in text(alice_client.get(page_of(intent)))
+    checked = alice_client.post(f"{page_of(intent)}/check", headers=HTMX)
+    assert "Continue to pay $100.00" in text(checked)
+
+
+HOSTILE = [
+    "", " ", "0", "0.00", "-5", "+5", "−5", "5-", "4.99", "10000.01", "99999999", "1e3", "1E3", "5e0", "NaN", "nan", "inf",
+    "Infinity", "-Infinity", "10.001", "10.999999999999", ".5", "5.", "5..0", "1,000", "1.000,00", "1 000", "1_000", "0x10",
+    "0b1", "007", "00.50", "１００", "٥٠", "१००", "Ⅹ", "²5", "$100", "100$", "100 USD", "one hundred", "5\u0000", "5\n5",
+    "1/2", "50%", "{{7*7}}", "' OR 1=1 --", "<script>alert(1)</script>", "9" * 20, "9" * 5000, "5\u200b", "5\u202e0",
+    "True", "null", "[]", "\ud7ff", "🪙",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", ["other", "preset"])
+def test_hostile_amounts_get_a_reason_and_nothing_else(
+    stripe: Running, alice_client: Client, acme: Organization, field: str
+) -> None:
+    assert len(HOSTILE) >= 40
+    nonce = {"nonce": uuid4().hex, "seen": "10000", "version": "0:0"}
+    for typed in HOSTILE:
+        assert alice_client.get(BUY, {field: typed}, headers=HTMX).status_code == 200, typed
+        page = alice_client.post(BUY, {**nonce, field: typed})
+        assert page.status_code == 200, typed
+        assert 'class="field-error"' in page.content.decode(), typed
+        assert "<script>alert" not in page.content.decode()
+    assert not Intent.objects.exists()
+    assert stripe.admin.requests() == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"nonce": ""},
+        {"nonce": "1"},
+        {"nonce": "x" * 10_000},
+        {"nonce": "\u0000"},
+        {"seen": ""},
+        {"seen": "-1"},
+        {"seen": "1e4"},
+        {"seen": "１００００"},
+        {"seen": "9" * 400},
+        {"version": ""},
+        {"version": "0"},
+        {"version": "NaN:NaN"},
+        {"version": "-1:0"},
+        {"version": "1e9:0"},
+        {"version": "0:0:0"},
+        {"version": "9" * 500},
+        {"preset": ["100", "250"]},
+        {"nonce": [uuid4().hex, uuid4().hex]},
+        {"seen": ["10000", "500"]},
+    ],
+    ids=str,
+)
+def test_a_form_that_was_tampered_with_does_nothing(
+    stripe: Running, alice_client: Client, acme: Organization, broken: dict[str, Any]
+) -> None:
+    form = {**fields(alice_client.get(BUY)), "preset": "100", **broken}
+    assert alice_client.post(BUY, form).status_code == 200
+    assert not Intent.objects.exists()
+    assert stripe.admin.requests() == []
+
+
+def test_spaces_around_an_amount_are_forgiven(stripe: Running, alice_client: Client, acme: Organization) -> None:
+    assert sent(alice_client, other=" 37.50 ").status_code == 302
+    assert Intent.objects.get().amount_cents == 37_50
+
+
+@pytest.mark.parametrize("amount", ["0", "5", "5.5", "5.55", "9999999.99"])
+def test_what_an_amount_looks_like(amount: str) -> None:
+    assert AMOUNT.fullmatch(amount)
+
+
+# --- Who may -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bob_role", ["admin", "billing", "developer", "viewer"])
+def test_money_is_moved_by_owner_admin_and_billing(
+    stripe: Running, acme: Organization, alice: User, bob_client: Client, bob_role: str
+) -> None:
+    intent = begin(acme, alice)
+    may = bob_role in ("admin", "billing")
+    doors = [("get", BUY), ("post", BUY), ("get", page_of(intent)), ("post", f"{page_of(intent)}/check"),
+             ("post", f"{page_of(intent)}/cancel")]  # fmt: skip
+    for method, address in doors:
+        status = getattr(bob_client, method)(address).status_code
+        assert (status == 403) is not may, (method, address)
+    assert Intent.objects.count() == 1
+
+
+def test_to_a_stranger_there_is_nothing_here(
+    stripe: Running, acme: Organization, alice: User, charlie_client: Client, charlie_personal: Organization
+) -> None:
+    intent = begin(acme, alice)
+    own = f"/o/{charlie_personal.slug}/billing/purchases/{intent.pk}"
+    for method, address in [("get", BUY), ("get", page_of(intent)), ("get", own), ("post", f"{own}/check"),
+                            ("post", f"{own}/cancel"), ("get", page_of(uuid4()))]:  # fmt: skip
+        assert getattr(charlie_client, method)(address).status_code == 404, address
+    intent.refresh_from_db()
+    assert intent.state == State.WAITING
+
+
+# --- What happened -------------------------------------------------------------------------------------------------------
+
+
+def page_of(intent: Intent | UUID) -> str:
+    return f"/o/acme/billing/purchases/{intent.pk if isinstance(intent, Intent) else intent}"
+
+
+def paid(stripe: Running, client: Client, acme: Organization, alice: User) -> Intent:
+    intent = begin(acme, alice)
+    stripe.admin.pay(intent.checkout_id or "", PAYS)
+    client.post(f"{page_of(intent)}/check")
+    intent.refresh_from_db()
+    assert intent.state == State.SUCCEEDED
+    return intent
+
+
+def test_paid(stripe: Running, alice_client: Client, acme: Organization, alice: User) -> None:
+    intent = paid(stripe, alice_client, acme, alice)
+    answer = alice_client.get(page_of(intent))
+    expires = CreditGrant.objects.select_related("account").get().account.expires_at
+    assert expires is not None
+    when = f"{expires.day} {expires:%B %Y, %H:%M} UTC"
+    assert f"Paid $100.00 is in your credit. It expires on {when}." in text(answer)
+    assert "Visa ending 4242" in text(answer)
+    assert "hx-post" not in answer.content.decode(), "what is final is not asked about"
+
+
+def test_paid_with_an_overdraft(stripe: Running, alice_client: Client, acme: Organization, alice: User) -> None:
+    usage(acme, "8.25")
+    intent = paid(stripe, alice_client, acme, alice)
+    page = text(alice_client.get(page_of(intent)))
+    assert "$91.75 is in your credit." in page
+    assert "$8.25 of your payment paid off the overdraft." in page
+    assert balances.of(acme.pk, now=timezone.now()).available == Decimal("91.75")
+
+
+def test_back_from_stripe_before_we_know(
+    stripe: Running, alice_client: Client, acme: Organization, alice: User
+) -> None:
+    """The return page never guesses: first it confirms, one look later it knows."""
+    intent = begin(acme, alice)
+    stripe.admin.pay(intent.checkout_id or "", PAYS)
+    asked = len(stripe.admin.requests())
+    first = alice_client.get(f"{page_of(intent)}?returned=1")
+    assert "Confirming" in text(first)
+    assert "You need not pay again." in text(first)
+    assert "Continue to pay" not in text(first)
+    assert 'hx-trigger="load, every 2s"' in first.content.decode()
+    assert len(stripe.admin.requests()) == asked, "a page that is looked at asks nobody"
+    assert not Transfer.objects.exists()
+
+    look = re.search(r'hx-post="([^"]+)"', first.content.decode())
+    assert look is not None
+    second = alice_client.post(look[1], headers=HTMX)
+    assert "Paid" in text(second)
+    assert "<html" not in second.content.decode()
+
+
+def test_without_script_the_button_does_the_same(
+    stripe: Running, alice_client: Client, acme: Organization, alice: User
+) -> None:
+    intent = begin(acme, alice)
+    stripe.admin.pay(intent.checkout_id or "", PAYS)
+    answer = alice_client.post(f"{page_of(intent)}/check")
+    assert answer["Location"] == page_of(intent)
+    assert "Paid" in text(alice_client.get(answer["Location"]))
+
+
+def test_a_look_that_finds_nothing_new_changes_nothing_on_the_page(
+    stripe: Running, alice_client: Client, acme: Organization, alice: User
+) -> None:
+    intent = begin(acme, alice)
+    look = re.search(r'hx-post="([^"]+)"', alice_client.get(page_of(intent)).content.decode())
+    assert look is not None
+    assert [alice_client.post(look[1], headers=HTMX).status_code for _ in range(5)] == [204] * 5
+    assert len(stripe.admin.requests("GET", f"/v1/checkout/sessions/{intent.checkout_id}")) == 1, "not asked each time"
+
+
+def test_returned_by_the_cancel_link(stripe: Running, alice_client: Client, acme: Organization, alice: User) -> None:
+    intent = begin(acme, alice)
+    answer = alice_client.get(page_of(intent))
+    assert "Not paid yet" in text(answer)
+    assert "Continue to pay $100.00" in text(answer)
+    assert intent.checkout_url in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("card", "why"), [(DECLINES, "Your bank declined the payment"), (NO_FUNDS, "The card does not have enough funds.")]
+)
+def test_declined(stripe: Running, alice_client: Client, acme: Organization, alice: User, card: str, why: str) -> None:
+    intent = begin(acme, alice)
+    stripe.admin.pay(intent.checkout_id or "", card)
+    page = text(alice_client.post(f"{page_of(intent)}/check", headers=HTMX))
+    assert "$100.00 could not be charged." in page
+    assert why in page
+    assert "Nothing was charged." in page
+    assert not Transfer.objects.exists()
+
+
+def test_3d_secure(stripe: Running, alice_client: Client, acme: Organization, alice: User) -> None:
+    intent = begin(acme, alice)
+    stripe.admin.pay(intent.checkout_id or "", ASKS, authenticate=True)
+    assert "Paid" in text(alice_client.post(f"{page_of(intent)}/check", headers=HTMX))
+
+
+def test_canceled(stripe: Running, alice_client: Client, acme: Organization, alice: User) -> None:
+    intent = begin(acme, alice)
+    answer = alice_client.post(f"{page_of(intent)}/cancel")
+    page = text(alice_client.get(answer["Location"]))
+    assert "Not paid You canceled the payment. Nothing was charged." in page
+    assert "Try again" in page
+    assert stripe.admin.pay(intent.checkout_id or "", PAYS)["result"] == "declined", "the page is closed"
+
+
+def test_canceled_too_late_is_paid(stripe: Running, alice_client: Client, acme: Organization, alice: User) -> None:
+    intent = begin(acme, alice)
+    stripe.admin.pay(intent.checkout_id or "", PAYS)
+    answer = alice_client.post(f"{page_of(intent)}/cancel")
+    assert "Paid" in text(alice_client.get(answer["Location"]))
+
+
+def test_a_page_open_too_long(stripe: Running, alice_client: Client, acme: Organization, alice: User) -> None:
+    intent = begin(acme, alice)
+    Intent.objects.filter(pk=intent.pk).update(deadline=timezone.now() - timedelta(seconds=1))
+    assert "Confirming" in text(alice_client.get(page_of(intent)))
+    page = text(alice_client.post(f"{page_of(intent)}/check", headers=HTMX))
+    assert "Not paid The payment page closed after 30 minutes without a payment. Nothing was charged." in page
+
+
+def test_money_that_does_not_fit_is_not_called_credit(
+    stripe: Running, alice_client: Client, acme: Organization, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intent = begin(acme, alice)
+    stripe.admin.pay(intent.checkout_id or "", PAYS)
+    seen = gateway.read_checkout(intent.checkout_id or "")
+    assert seen.payment is not None
+    less = replace(seen, payment=replace(seen.payment, received_cents=90_00))
+    monkeypatch.setattr(gateway, "read_checkout", lambda checkout_id: less)
+    page = text(alice_client.post(f"{page_of(intent)}/check", headers=HTMX))
+    assert "Received, not yet credited" in page
+    assert "You need not pay again." in page
+    assert not CreditGrant.objects.exists()
+
+
+def test_when_stripe_is_away_the_page_goes_on_confirming(
+    stripe: Running, alice_client: Client, acme: Organization, alice: User, settings: Any
+) -> None:
+    settings.STRIPE_TIMEOUT_SECONDS = 0.3
+    intent = begin(acme, alice)
+    stripe.admin.pay(intent.checkout_id or "", PAYS)
+    stripe.admin.fault("error", status=503, method="GET")
+    page = f"{page_of(intent)}/check?known=confirming."
+    assert "Not paid yet" in text(alice_client.post(page, headers=HTMX))
+    Intent.objects.filter(pk=intent.pk).update(checked_at=None)
+    assert "Paid" in text(alice_client.post(page, headers=HTMX))
+
+
+@pytest.mark.parametrize("suffix", ["check", "cancel"])
+def test_looking_and_canceling_are_done_by_post(
+    stripe: Running, alice_client: Client, acme: Organization, alice: User, suffix: str
+) -> None:
+    intent = begin(acme, alice)
+    assert alice_client.get(f"{page_of(intent)}/{suffix}").status_code == 405
+
+
+def test_nothing_on_these_pages_breaks_the_content_security_policy(
+    stripe: Running, alice_client: Client, acme: Organization, alice: User
+) -> None:
+    waiting, done = begin(acme, alice), paid(stripe, alice_client, acme, alice)
+    for address in (BUY, page_of(waiting), page_of(done)):
+        html = alice_client.get(address).content.decode()
+        assert "style=" not in html
+        assert "hx-on" not in html
+        assert not re.search(r"<script(?![^>]*src=)", html)
+
+
+def test_each_person_buys_for_the_organization_in_the_address(
+    stripe: Running, alice_client: Client, alice_personal: Organization, acme: Organization
+) -> None:
+    address = f"/o/{alice_personal.slug}/billing/buy"
+    form = {**fields(alice_client.get(address)), "preset": "100"}
+    alice_client.post(address, form)
+    assert Intent.objects.get().wallet_id == people.personal(alice_personal.members.get()).pk

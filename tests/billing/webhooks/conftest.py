@@ -1,0 +1,3 @@
+from tests.factories.paying import stripe
+
+__all__ = ["stripe"]
