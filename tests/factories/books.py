@@ -42,3 +42,9 @@ def charged(*, now: datetime, through: datetime | None = None) -> None:
         gateway.last_seen_at, gateway.complete_through = now, through or now - timedelta(seconds=8)
         gateway.save()
     flows.sweep(now=now)
+
+
+def charged_and_posted(hour: datetime, *, now: datetime) -> None:
+    """Charged within its hour, as usual, and in the ledger by `now`."""
+    charged(now=periods.floor_hour(hour) + timedelta(minutes=59))
+    charged(now=now)

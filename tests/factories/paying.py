@@ -2,7 +2,7 @@
 
 import json
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,7 +26,7 @@ ASKS = "4000002760003184"
 
 
 @contextmanager
-def sandboxed(settings: Any) -> Any:
+def sandboxed(settings: Any) -> Iterator[Running]:
     """Purser's own gateway, talking to a Stripe on this machine."""
     with running(webhook_secret=SECRET) as stripe:
         settings.STRIPE_SECRET_KEY = "sk_test_of_the_tests"
@@ -37,7 +37,7 @@ def sandboxed(settings: Any) -> Any:
 
 
 @pytest.fixture
-def stripe(settings: Any) -> Any:
+def stripe(settings: Any) -> Iterator[Running]:
     with sandboxed(settings) as running:
         yield running
 
@@ -76,6 +76,3 @@ def tell(stripe: Running, type: str = "", *, times: int = 1) -> int:
             assert post(event).status_code == 200
             told += 1
     return told
-
-
-Story = Callable[..., None]

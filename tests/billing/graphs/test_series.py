@@ -9,7 +9,7 @@ import pytest
 from billing import periods
 from billing.catalog.models import AIModel
 from billing.coverage.models import Payer
-from billing.graphs import ranges, series, spend
+from billing.graphs import charts, ranges, series, spend
 from billing.graphs.axes import Grain, Unit
 from billing.graphs.ranges import Range, Span
 from billing.graphs.series import By
@@ -94,7 +94,7 @@ def test_beyond_six_the_rest_are_added_up_and_counted(acme: Organization, model:
         books.accepted(key, model, NOW, tokens_in=1_000_000 * (9 - number), tokens_out=0)
     books.charged(now=NOW)
     stack = stacked(acme, By.KEY, Unit.TOKENS)
-    layout = series.charts.lay_out(stack.chart)
+    layout = charts.lay_out(stack.chart)
     assert [key.name for key in layout.keys] == [*(f"key-{number}" for number in range(6)), "Other (3)"]
     assert layout.keys[-1].total == 6_000_000
     assert layout.total == 45_000_000
@@ -107,7 +107,7 @@ def test_an_open_page_keeps_its_colours(acme: Organization, key: ApiKey, other_k
     assert stacked(acme, By.KEY).shown == (other_key.pk, key.pk)
     kept = stacked(acme, By.KEY, order=[key.pk, other_key.pk, 999])
     assert kept.shown == (key.pk, other_key.pk)
-    assert [one.name for one in series.charts.arrange(kept.chart.series, kept.chart.order)] == [
+    assert [one.name for one in charts.arrange(kept.chart.series, kept.chart.order)] == [
         "prod-api",
         "eval-batch",
     ]

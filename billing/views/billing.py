@@ -1,0 +1,64 @@
+"""The Billing page: what there is and how that adds up, what it was bought with, and every movement of it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from billing import wording
+from billing.graphs import credits, freshness
+from billing.ledger import balances
+from billing.payments.models import PaymentMethod
+from billing.views import ledger, query, reading
+from orgs import access
+from orgs.access import OrgRequest
+
+
+class Grants(StrEnum):
+    OPEN = "open"
+    PAST = "past"
+
+
+@require_safe
+@access.requires(access.READ)
+@reading.page
+def billing(request: OrgRequest, slug: str) -> HttpResponse:
+    if reading.wants_part(request, ledger.PART):
+        return render(request, "billing/ledger.html#part", ledger.part(request))
+    now, org_id = timezone.now(), request.organization.pk
+    page = {
+        "now": now,
+        "fresh": freshness.of_charges(now=now),
+        "method": PaymentMethod.objects.filter(wallet=org_id, is_default=True, detached_at=None).first(),
+        "ceiling": settings.OVERDRAFT_CEILING_USD,
+        **_head(request, now),
+        **_grants(request),
+        **ledger.part(request),
+    }
+    return render(request, "billing/billing.html", page)
+
+
+def _head(request: OrgRequest, now: datetime) -> dict[str, Any]:
+    balance = balances.of(request.organization.pk, now=now)
+    figures = (balance.settled, balance.accrued, balance.held, balance.overdraft, balance.debt)
+    return {
+        "balance": balance,
+        "parts": credits.parts(balance),
+        "head_decimals": wording.decimals_needed(*figures),
+    }
+
+
+def _grants(request: OrgRequest) -> dict[str, Any]:
+    which = query.choice(request, "grants", Grants.OPEN)
+    table = credits.table(request.organization.pk)
+    return {
+        "table": table,
+        "past": credits.past(request.organization.pk) if which is Grants.PAST else None,
+        "grants_url": query.link(request, {"grants": "past" if which is Grants.OPEN else ""}, anchor="credits"),
+        "credit_decimals": wording.decimals_needed(*(one.left for one in table.credits), table.overdraft, table.debt),
+    }
