@@ -100,10 +100,8 @@ def _missing() -> Iterator[str]:
 
 
 def _unsafe() -> Iterator[str]:
-    if settings.SECRET_KEY == settings.INSECURE_SECRET_KEY:
-        yield "SECRET_KEY is the published one: sessions could be forged. Set 50 random characters."
-    elif len(settings.SECRET_KEY) < SECRET_KEY_LENGTH:
-        yield f"SECRET_KEY is shorter than {SECRET_KEY_LENGTH} characters."
+    if len(settings.SECRET_KEY) < SECRET_KEY_LENGTH:
+        yield f"SECRET_KEY is not set, or shorter than {SECRET_KEY_LENGTH} characters: sessions could be forged."
     if settings.DEBUG:
         yield "DEBUG is on: error pages would show settings and code."
     if "*" in settings.ALLOWED_HOSTS:

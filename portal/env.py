@@ -5,6 +5,7 @@ that cannot be read does not stop the start-up with a traceback: it is kept in `
 """
 
 import os
+import secrets
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,18 @@ _wanted = os.environ.get("PURSER_ENV_FILES")
 for _name, _file in (("env", BASE_DIR / ".env"), ("run", LOCAL / "run.env")):
     if _wanted in {None, _name} and _file.is_file():
         env.read_env(_file)
+
+
+def local_secret() -> str:
+    """This installation's own secret key, made when it is first needed and kept in `.local`: for development only."""
+    file = LOCAL / "secret-key"
+    try:
+        LOCAL.mkdir(exist_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+            made.write(secrets.token_urlsafe(50))
+    except FileExistsError:
+        pass
+    return file.read_text()
 
 
 def database(default: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import django_stubs_ext
 import structlog
 from csp.constants import NONE, SELF
 
-from portal.env import BASE_DIR, database, env
+from portal.env import BASE_DIR, database, env, local_secret
 
 # Generic classes of Django may be subscripted at run time too.
 django_stubs_ext.monkeypatch()
@@ -19,8 +19,8 @@ django_stubs_ext.monkeypatch()
 # --- Where this runs ---------------------------------------------------------------------------------------------------
 PRODUCTION: bool = env.bool("PURSER_PRODUCTION", default=False)
 DEBUG: bool = env.bool("DEBUG", default=False)
-INSECURE_SECRET_KEY = "for-development-only-never-in-production-0123456789"
-SECRET_KEY: str = env.str("SECRET_KEY", default=INSECURE_SECRET_KEY)
+# In production there is none but the operator's; "unset" is refused at start (portal/checks.py).
+SECRET_KEY: str = env.str("SECRET_KEY", default="") or ("unset" if PRODUCTION else local_secret())
 PUBLIC_URL: str = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{env.int('PORT', default=8000)}").rstrip("/")
 ALLOWED_HOSTS: list[str] = env.list(
     "ALLOWED_HOSTS", default=[] if PRODUCTION else [str(urlsplit(PUBLIC_URL).hostname), "127.0.0.1", "localhost"]

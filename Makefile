@@ -1,0 +1,46 @@
+# Everything a developer does. Each target sets up what it needs first; `make help` lists them.
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PY := .venv/bin/python
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format css bench reset
+
+help: ## What there is
+	@echo "Purser. In a new clone, 'make run' is all it takes."
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo "Ports and servers of your own: PORT=, DATABASE_URL=, REDIS_URL=, STRIPE_SECRET_KEY= (all names: .env.example)"
+
+setup: ## Make .venv with all libraries (quick when it is there)
+	@test -n "$(PYTHON)" || { echo "Purser needs Python 3.11 or newer: install it, or make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) sandbox/setup.py
+
+run: setup ## The whole portal on this machine, with a demo customer; Ctrl-C stops it
+	@exec $(PY) -m sandbox.run
+
+test: setup ## All tests (T='-k words' or T=tests/billing/ledger for some)
+	@$(PY) -m sandbox.chromium
+	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(T)
+
+lint: setup ## Style, types, import order, templates, migrations, built CSS
+	@echo "ruff: style" && $(PY) -m ruff check --quiet . && $(PY) -m ruff format --quiet --check .
+	@echo "mypy: types" && $(PY) -m mypy
+	@echo "import-linter: who may import whom" && $(PY) .venv/bin/lint-imports --no-logo
+	@echo "djade: templates" && find templates -name '*.html' -exec .venv/bin/djade --check --target-version 5.2 {} +
+	@echo "migrations: none missing" && $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	@$(PY) -m sandbox.css --check
+
+format: setup ## Put code and templates in shape
+	@$(PY) -m ruff check --fix . ; $(PY) -m ruff format .
+	@find templates -name '*.html' -exec .venv/bin/djade --target-version 5.2 {} +
+
+css: setup ## Build static/css/purser.css (needs node)
+	@$(PY) -m sandbox.css
+
+bench: setup ## Measure speed against the targets of docs/performance.md
+	@$(PY) -m tests.bench
+
+reset: ## Forget everything 'make run' and 'make test' keep here (.local), and stop what they left
+	@if [ -x $(PY) ]; then $(PY) -m sandbox.reset; else rm -rf .local; fi

@@ -1,0 +1,133 @@
+"""What a `manage.py` command gets when nobody has set anything up: the database of `make run`, or one for itself."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from sandbox import local, places
+from sandbox.postgres import Cluster
+from tests.paths import ROOT
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `.local` of the test's own."""
+    monkeypatch.setattr(places, "LOCAL", tmp_path)
+    monkeypatch.setattr(local, "RUN_ENV", tmp_path / "run.env")
+    return tmp_path
+
+
+@pytest.fixture
+def supervisor() -> Iterator[int]:
+    """A process that looks like `make run`."""
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()", "sandbox.run"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        yield process.pid
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        ("migrate", True),
+        ("seed_demo --credit 100", True),
+        ("shell", True),
+        ("check --database default", True),
+        ("check", False),
+        ("", False),
+        ("help", False),
+        ("migrate --help", False),
+        ("makemigrations --check", False),
+        ("collectstatic --noinput", False),
+    ],
+)
+def test_only_commands_that_need_a_database_start_one(arguments: str, needed: bool) -> None:
+    words = arguments.split() or ["help"]
+    assert local._needs_database(words[0], ["manage.py", *words]) is needed
+
+
+def test_what_the_operator_says_is_taken_as_it_is(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere/purser")
+    local.provide_database(["manage.py", "migrate"])
+    assert os.environ["DATABASE_URL"] == "postgresql://elsewhere/purser"
+    assert list(state.iterdir()) == []
+
+
+def test_other_shells_learn_what_is_up_and_other_users_do_not(
+    state: Path, supervisor: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.getpid", lambda: supervisor)
+    local.write_run_env({"PUBLIC_URL": "http://127.0.0.1:8000", "DATABASE_URL": "postgresql://u@/purser?host=%2Fa"})
+    assert (state / "run.env").stat().st_mode & 0o077 == 0
+    running = local.running_portal()
+    assert running is not None
+    assert running["DATABASE_URL"] == "postgresql://u@/purser?host=%2Fa"
+
+
+def test_what_a_killed_run_left_is_not_believed(state: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for pid in (gone.pid, os.getpid()):  # nobody's number, and by now another program's
+        local.RUN_ENV.write_text(f"PURSER_RUN_PID={pid}\nDATABASE_URL=postgresql:///old\n")
+        assert local.running_portal() is None
+        assert not local.RUN_ENV.exists()
+
+
+def test_tables_are_prepared_once_for_each_set_of_migrations(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(local, "manage", lambda command, url: ran.append(command[0]))
+    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        with Cluster(Path(folder) / "cluster", durable=False) as cluster:
+            cluster.ensure_database(local.DATABASE)
+            url = cluster.url(local.DATABASE)
+            local.prepare(url)
+            local.prepare(url)
+            assert ran == ["migrate", "import_catalog"]
+            monkeypatch.setattr(local, "_fingerprint", lambda: "prepared for another")
+            local.prepare(url)
+            assert ran == ["migrate", "import_catalog"] * 2
+
+
+def test_a_failed_preparation_is_not_taken_for_done(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(command: list[str], url: str) -> None:
+        raise SystemExit("manage.py migrate failed")
+
+    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        with Cluster(Path(folder) / "cluster", durable=False) as cluster:
+            cluster.ensure_database(local.DATABASE)
+            with monkeypatch.context() as patch:
+                patch.setattr(local, "manage", fail)
+                with pytest.raises(SystemExit, match="failed"):
+                    local.prepare(cluster.url(local.DATABASE))
+            with psycopg.connect(cluster.url(local.DATABASE)) as connection:
+                noted = connection.execute("SELECT count(*) FROM pg_shdescription WHERE description ~ '^prepared'")
+                assert noted.fetchone() == (0,)
+
+
+def test_two_commands_alone_and_at_once_work_on_one_database(tmp_path: Path) -> None:
+    keep = {name: value for name, value in os.environ.items() if name in {"HOME", "LANG", "PATH"}}
+    environment = keep | {"PURSER_LOCAL": str(tmp_path / ".local")}
+    ask = "from orgs.models import User; print('people:', User.objects.count())"
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", ask]
+    try:
+        both = [
+            subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            for _ in range(2)
+        ]
+        said = [process.communicate(timeout=300) for process in both]
+        assert [process.returncode for process in both] == [0, 0], said
+        assert [out for out, _ in said] == ["people: 0\n"] * 2
+        assert "".join(err for _, err in said).count("Preparing the embedded database") == 1
+    finally:
+        subprocess.run([sys.executable, "-m", "sandbox.reset"], cwd=ROOT, env=environment, check=True)
+    assert not list((tmp_path / ".local").glob("postgres*"))

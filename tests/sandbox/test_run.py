@@ -1,0 +1,177 @@
+"""`make run`, for real: up from nothing, kept up, killed, up again with all it knew, and down without a trace."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sandbox import processes
+from sandbox.redis import free_port
+from tests.paths import ROOT
+
+PATIENCE_SECONDS = 240
+
+
+@dataclass
+class Shell:
+    """A terminal in a checkout of its own, with an empty environment."""
+
+    local: Path
+    port: int
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name in {"HOME", "LANG", "PATH", "POSTGRES_BIN"}}
+        return kept | {"PURSER_LOCAL": str(self.local), "PORT": str(self.port), "PURSER_ENV_FILES": "run"}
+
+    def run(self, **more: str) -> "subprocess.Popen[str]":
+        """`make run`, as make runs it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "sandbox.run"],
+            cwd=ROOT,
+            env=self.environment | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def manage(self, *command: str) -> str:
+        answer = subprocess.run(
+            [sys.executable, "manage.py", *command], cwd=ROOT, env=self.environment, capture_output=True, text=True
+        )
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
+
+    def health(self) -> dict[str, object]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/ready", timeout=10) as answer:
+            found = json.load(answer)
+        assert isinstance(found, dict)
+        return found
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    shell = Shell(tmp_path / ".local", free_port())
+    yield shell
+    subprocess.run([sys.executable, "-m", "sandbox.reset"], cwd=ROOT, env=shell.environment, check=True)
+
+
+def until(fulfilled: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not fulfilled():
+        assert time.monotonic() < end, f"it did not come about in {PATIENCE_SECONDS} s"
+        time.sleep(0.1)
+
+
+def read_until(process: "subprocess.Popen[str]", words: str) -> str:
+    """What it says up to and with the line that has these words."""
+    said = ""
+    assert process.stdout is not None
+    for line in process.stdout:
+        said += line
+        if words in line:
+            return said
+    raise AssertionError(f"it ended without saying {words!r}:\n{said}")
+
+
+def recorded(shell: Shell) -> list[int]:
+    return [int(line.split()[0]) for line in (shell.local / "processes").read_text().splitlines()]
+
+
+def test_from_nothing_through_a_kill_to_a_clean_end(shell: Shell) -> None:
+    first = shell.run()
+    said = read_until(first, "Ctrl-C stops everything")
+    assert f"http://127.0.0.1:{shell.port}" in said
+    assert "4242 4242 4242 4242" in said
+    assert shell.health()["status"] == "ready"
+    password = next(line for line in said.splitlines() if "customer" in line).split()[-1]
+
+    # Another shell, while it is up: the same database, and no second portal beside it.
+    assert json.loads(shell.manage("seed_demo"))["password"] == password
+    second = shell.run()
+    assert "already up" in second.communicate()[0]
+    assert second.returncode == 1
+
+    # A part that dies is started again.
+    worker = next(pid for pid in recorded(shell) if b"celery" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(worker, signal.SIGKILL)
+    assert "worker ended by itself (killed by SIGKILL)" in read_until(first, "worker ended")
+
+    # The supervisor is killed: what it had started goes on until somebody comes.
+    first.kill()
+    first.communicate()
+    left = [pid for pid in recorded(shell) if processes.birth(pid)]
+    assert left
+
+    again = shell.run()
+    said = read_until(again, "Ctrl-C stops everything")
+    assert password in said
+    assert not [pid for pid in left if processes.birth(pid)]
+    everything = recorded(shell)
+
+    again.send_signal(signal.SIGINT)
+    rest, _ = again.communicate(timeout=PATIENCE_SECONDS)
+    assert rest.endswith("Stopping ...\nStopped.\n")
+    assert again.returncode == 0
+    assert not [pid for pid in everything if processes.birth(pid)]
+    assert not (shell.local / "run.env").exists()
+    # Alone again, a command still finds what there was.
+    assert json.loads(shell.manage("seed_demo"))["password"] == password
+
+
+def test_a_command_that_needs_a_portal_brings_one_along(shell: Shell, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.csv"
+    trace.write_text(
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+        "2023-11-16 18:15:46.6805900,4808,10\n"
+        "2023-11-16 18:15:50.9951690,3180,8\n"
+    )
+    shell.manage("seed_demo", "--credit", "1")
+    replay = ("replay_trace", str(trace), "--org", "demo", "--model", "gpt-oss-120b")
+    report = json.loads(shell.manage(*replay).splitlines()[-1])
+    assert (report["accepted"], report["input_tokens"], report["output_tokens"]) == (2, 7988, 18)
+    assert report["cost_usd"] == "0.0028093"  # 7,988 x 0.35 and 18 x 0.75 USD per million
+    assert not (shell.local / "run.env").exists()
+    assert not (shell.local / "processes").exists()
+
+
+def test_asked_to_stop_while_it_comes_up_it_stops(shell: Shell) -> None:
+    process = shell.run()
+    read_until(process, "Redis ...")
+    process.terminate()
+    process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0
+    assert not (shell.local / "processes").exists()
+    assert not (shell.local / "run.env").exists()
+
+
+def test_a_taken_port_is_said_so(shell: Shell) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", shell.port))
+        other.listen()
+        said, _ = (process := shell.run()).communicate()
+    assert process.returncode == 1
+    assert f"Port {shell.port} cannot be used" in said
+    assert "make run PORT=" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [("PORT", "http", "PORT=http is not a port number"), ("STRIPE_SECRET_KEY", "sk_live_51", "is a live key")],
+)
+def test_what_cannot_work_is_refused_in_words(shell: Shell, variable: str, value: str, words: str) -> None:
+    said, _ = (process := shell.run(**{variable: value})).communicate()
+    assert process.returncode == 1
+    assert words in said
+    assert "Traceback" not in said
+    assert "sk_live_51" not in said
