@@ -5,7 +5,7 @@ A line is one account, model and hour of occurrence. Until it is posted its amou
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -61,7 +61,7 @@ def close_due(*, now: datetime, watermark: datetime | None) -> int:
     return closed
 
 
-def close(org_ids: Iterable[int], *, now: datetime, account_ids: Sequence[int] | None = None) -> int:
+def close(org_ids: Iterable[int], *, now: datetime, account_ids: list[int] | None = None) -> int:
     """Post the open lines of these organizations at once, all or those of some accounts. Their wallets are locked."""
     return _post(list(org_ids), through=None, accounts_=account_ids, now=now)
 
@@ -113,7 +113,7 @@ def _organizations_with_lines_due(through: datetime) -> list[int]:
         return [org_id for (org_id,) in cursor.fetchall()]
 
 
-def _post(org_ids: list[int], *, through: datetime | None, accounts_: Sequence[int] | None, now: datetime) -> int:
+def _post(org_ids: list[int], *, through: datetime | None, accounts_: list[int] | None, now: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             """

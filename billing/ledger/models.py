@@ -6,7 +6,6 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from billing.catalog.models import AIModel
 from billing.ledger.chart import GRANT_CODES, HOUSE_CODES, Code
 from billing.money import UsdField, bounded
 from orgs.models import Organization
@@ -135,7 +134,8 @@ class Account(models.Model):
     @property
     def rest(self) -> Decimal:
         """What is left to draw."""
-        return self.balance - self.accrued
+        rest: Decimal = self.balance - self.accrued
+        return rest
 
 
 class GrantSource(models.TextChoices):
@@ -191,7 +191,7 @@ class Transfer(models.Model):
     effective_at = models.DateTimeField()
     posted_at = models.DateTimeField()
     hour = models.DateTimeField(null=True)
-    model = models.ForeignKey(AIModel, models.PROTECT, null=True, related_name="+")
+    model = models.ForeignKey("billing.AIModel", models.PROTECT, null=True, related_name="+")
     note_digest = models.BinaryField(max_length=32, null=True)
     hash = models.BinaryField(max_length=32)
 
@@ -242,7 +242,7 @@ class Accrual(models.Model):
 
     wallet = models.ForeignKey(Wallet, models.PROTECT, db_column="org_id", related_name="accruals")
     account = models.ForeignKey(Account, models.PROTECT, related_name="accruals")
-    model = models.ForeignKey(AIModel, models.PROTECT, related_name="+")
+    model = models.ForeignKey("billing.AIModel", models.PROTECT, related_name="+")
     hour = models.DateTimeField()
     amount = UsdField()
     closes_at = models.DateTimeField()

@@ -1,6 +1,5 @@
 """What staff see in the admin, what they may do there, and who is no staff."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -40,7 +39,7 @@ def staff_client(staff: User) -> Client:
 
 
 @pytest.fixture
-def some_of_everything(acme: Organization) -> Iterator[None]:
+def some_of_everything(acme: Organization) -> None:
     now = datetime.now(UTC)
     catalog.first_catalog()
     usage.bought(acme, "100.00", now=now)
@@ -51,7 +50,6 @@ def some_of_everything(acme: Organization) -> Iterator[None]:
         received_at=now, gateway=gateway, reason="unknown_key", detail="no such key", event_id=str(uuid4()), body={}
     )
     inbound(now)
-    yield
 
 
 def inbound(now: datetime, state: InboxState = InboxState.FAILED) -> InboxEvent:

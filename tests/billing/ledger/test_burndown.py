@@ -20,7 +20,7 @@ sources = st.lists(
 )
 
 
-def test_earliest_expiry_first_then_promotional_then_oldest():
+def test_earliest_expiry_first_then_promotional_then_oldest() -> None:
     end = START + timedelta(hours=1)
     grants = [
         Source(1, Decimal(1), end + timedelta(days=1), promotional=True),
@@ -32,7 +32,7 @@ def test_earliest_expiry_first_then_promotional_then_oldest():
     assert order == [3, 4, 2, 1, None]
 
 
-def test_a_grant_pays_until_its_last_minute_and_not_in_the_next():
+def test_a_grant_pays_until_its_last_minute_and_not_in_the_next() -> None:
     grant = Source(1, Decimal(10), START + timedelta(minutes=5), promotional=False)
     last, after = START + timedelta(minutes=4), START + timedelta(minutes=5)
     drawn = draw([Use(1, after, Decimal(1)), Use(1, last, Decimal(1))], [grant])
@@ -41,11 +41,11 @@ def test_a_grant_pays_until_its_last_minute_and_not_in_the_next():
 
 @settings(max_examples=200, deadline=None)
 @given(uses, sources)
-def test_every_use_is_paid_exactly_and_no_grant_gives_more_than_it_has(used, grants):
+def test_every_use_is_paid_exactly_and_no_grant_gives_more_than_it_has(used: list[Use], grants: list[Source]) -> None:
     drawn = draw(used, grants)
 
     by_minute: dict[object, Decimal] = defaultdict(Decimal)
-    by_account: dict[object, Decimal] = defaultdict(Decimal)
+    by_account: dict[int | None, Decimal] = defaultdict(Decimal)
     for taken in drawn:
         assert taken.amount > 0
         by_minute[taken.model_id, taken.minute] += taken.amount
@@ -63,7 +63,7 @@ def test_every_use_is_paid_exactly_and_no_grant_gives_more_than_it_has(used, gra
 
 @settings(max_examples=200, deadline=None)
 @given(uses, sources)
-def test_nothing_is_overdraft_while_a_grant_could_pay(used, grants):
+def test_nothing_is_overdraft_while_a_grant_could_pay(used: list[Use], grants: list[Source]) -> None:
     drawn = draw(used, grants)
     left = {grant.account_id: grant.rest for grant in grants}
     for taken in drawn:

@@ -1,13 +1,14 @@
 """Credit comes in, pays what is owed, and is drawn in the right order."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from billing.ledger import accruals, audit, balances, expiry, wallets
+from billing.ledger import accruals, audit, balances, expiry, grants, wallets
 from billing.ledger.grants import NotAGrant
-from billing.ledger.models import Account, Accrual, Transfer
+from billing.ledger.models import Account, Accrual, GrantSource, Transfer
 
 from .conftest import NOW, buy, promote, use
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def books_are_right_at_the_end(db: None):
+def books_are_right_at_the_end(db: None) -> Iterator[None]:
     yield
     # Usage rollups are metering's; these tests draw without them.
     assert [d for d in audit.differences() if d.check != "usage charged equals usage drawn"] == []
@@ -25,7 +26,7 @@ def amounts(org: int, reason: str) -> list[Decimal]:
     return list(Transfer.objects.filter(wallet=org, reason=reason).order_by("id").values_list("amount", flat=True))
 
 
-def test_a_purchase_becomes_a_grant_that_expires_in_one_year(org):
+def test_a_purchase_becomes_a_grant_that_expires_in_one_year(org: int) -> None:
     grant = buy(org, "100.00")
 
     assert grant.account.expires_at == NOW.replace(year=2027, minute=31, second=0)
@@ -33,11 +34,9 @@ def test_a_purchase_becomes_a_grant_that_expires_in_one_year(org):
     assert Transfer.objects.get(key=f"pay:{grant.payment_id}").debit_id == 1000
 
 
-def test_a_payment_makes_one_grant_however_often_it_is_told(org):
+def test_a_payment_makes_one_grant_however_often_it_is_told(org: int) -> None:
     first = buy(org, "100.00")
-    from billing.ledger import grants
-    from billing.ledger.models import GrantSource
-
+    assert first.payment_id is not None
     again = grants.issue_paid(
         org,
         Decimal(100),
@@ -51,7 +50,7 @@ def test_a_payment_makes_one_grant_however_often_it_is_told(org):
     assert balances.of(org, now=NOW).settled == 100
 
 
-def test_usage_is_drawn_at_once_and_posted_when_its_hour_is_over(org, model):
+def test_usage_is_drawn_at_once_and_posted_when_its_hour_is_over(org: int, model: int) -> None:
     buy(org, "100.00")
     use(org, model, "6.5054129")
 
@@ -65,7 +64,7 @@ def test_usage_is_drawn_at_once_and_posted_when_its_hour_is_over(org, model):
     assert amounts(org, "usage") == [Decimal("6.5054129")]
 
 
-def test_a_watermark_past_the_hour_posts_it_without_waiting(org, model):
+def test_a_watermark_past_the_hour_posts_it_without_waiting(org: int, model: int) -> None:
     buy(org, "10.00")
     use(org, model, "1")
     one = NOW.replace(minute=0, second=0) + timedelta(hours=1)
@@ -73,7 +72,7 @@ def test_a_watermark_past_the_hour_posts_it_without_waiting(org, model):
     assert accruals.close_due(now=one + timedelta(seconds=1), watermark=one) == 1
 
 
-def test_uses_of_one_hour_share_a_line_and_late_use_opens_the_next(org, model):
+def test_uses_of_one_hour_share_a_line_and_late_use_opens_the_next(org: int, model: int) -> None:
     buy(org, "10.00")
     use(org, model, "1")
     use(org, model, "2")
@@ -87,7 +86,9 @@ def test_uses_of_one_hour_share_a_line_and_late_use_opens_the_next(org, model):
     assert amounts(org, "usage") == [3, Decimal("0.5")]
 
 
-def test_promotional_credit_with_the_earlier_end_is_used_first_and_is_never_revenue_without_its_contra(org, model):
+def test_promotional_credit_with_the_earlier_end_is_used_first_and_is_never_revenue_without_its_contra(
+    org: int, model: int
+) -> None:
     buy(org, "100.00")
     promote(org, "20")
     use(org, model, "50")
@@ -97,7 +98,7 @@ def test_promotional_credit_with_the_earlier_end_is_used_first_and_is_never_reve
     assert amounts(org, "promotion_used") == [20]
 
 
-def test_usage_beyond_credit_is_overdraft_and_new_credit_pays_it_first(org, model):
+def test_usage_beyond_credit_is_overdraft_and_new_credit_pays_it_first(org: int, model: int) -> None:
     buy(org, "5.00")
     use(org, model, "8.25")
     overdrawn = balances.of(org, now=NOW)
@@ -110,7 +111,7 @@ def test_usage_beyond_credit_is_overdraft_and_new_credit_pays_it_first(org, mode
     assert Account.objects.get(pk=grant.account_id).rest == Decimal("96.75")
 
 
-def test_promotional_credit_pays_overdraft_as_a_promotion(org, model):
+def test_promotional_credit_pays_overdraft_as_a_promotion(org: int, model: int) -> None:
     use(org, model, "3")
     promote(org, "2")
     assert balances.of(org, now=NOW).overdraft == 1
@@ -119,7 +120,7 @@ def test_promotional_credit_pays_overdraft_as_a_promotion(org, model):
 
 
 @pytest.mark.parametrize("amount", ["0", "-1"])
-def test_nothing_cannot_be_granted(org, amount):
+def test_nothing_cannot_be_granted(org: int, amount: str) -> None:
     with pytest.raises(NotAGrant):
         promote(org, amount)
 
@@ -128,22 +129,24 @@ class TestExpiry:
     """A1: the result depends on when usage occurred, never on when a task ran."""
 
     @pytest.fixture
-    def end(self, org):
+    def end(self, org: int) -> datetime:
         grant = promote(org, "4", days=1)
         assert grant.account.expires_at is not None
         return grant.account.expires_at
 
-    def test_from_its_end_a_grant_is_not_in_the_balance(self, org, end):
+    def test_from_its_end_a_grant_is_not_in_the_balance(self, org: int, end: datetime) -> None:
         assert balances.of(org, now=end - timedelta(seconds=1)).available == 4
         assert balances.of(org, now=end) == balances.Balance(settled=Decimal(4), held=Decimal(4))
 
-    def test_usage_from_before_the_end_is_still_paid_when_it_arrives_after_it(self, org, model, end):
+    def test_usage_from_before_the_end_is_still_paid_when_it_arrives_after_it(
+        self, org: int, model: int, end: datetime
+    ) -> None:
         use(org, model, "1.00", at=end - timedelta(seconds=12), now=end + timedelta(seconds=5))
         use(org, model, "0.50", at=end + timedelta(seconds=23), now=end + timedelta(seconds=25))
         balance = balances.of(org, now=end + timedelta(seconds=25))
         assert (balance.held, balance.overdraft) == (3, Decimal("0.5"))
 
-    def test_the_rest_moves_away_once_when_the_end_is_complete(self, org, end):
+    def test_the_rest_moves_away_once_when_the_end_is_complete(self, org: int, end: datetime) -> None:
         later = end + timedelta(minutes=2)
         assert expiry.due(now=later, watermark=end - timedelta(seconds=1)) == []
         assert expiry.due(now=later, watermark=end) == [org]
@@ -155,13 +158,14 @@ class TestExpiry:
         assert (transfer.credit_id, transfer.amount, transfer.effective_at) == (2090, 4, end)
         assert balances.of(org, now=later).settled == 0
 
-    def test_after_72_hours_nobody_is_waited_for(self, org, end):
+    def test_after_72_hours_nobody_is_waited_for(self, org: int, end: datetime) -> None:
         assert expiry.due(now=end + timedelta(hours=71), watermark=None) == []
         assert expiry.due(now=end + timedelta(hours=72), watermark=None) == [org]
 
-    def test_paid_credit_becomes_breakage(self, org, model):
+    def test_paid_credit_becomes_breakage(self, org: int, model: int) -> None:
         grant = buy(org, "10.00")
         end = grant.account.expires_at
+        assert end is not None
         use(org, model, "2.5", at=end - timedelta(minutes=1))
         wallets.lock([org])
         expiry.expire([org], now=end + timedelta(hours=72), watermark=None)

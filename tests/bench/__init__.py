@@ -1,0 +1,1 @@
+"""How fast the hot paths are, as ratios measured side by side in one run: `make bench`. See docs/performance.md."""

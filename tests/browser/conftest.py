@@ -1,0 +1,91 @@
+"""A real browser in front of the running portal, with the Stripe sandbox behind it and a clock that ticks."""
+
+import re
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core import mail
+from django.db import connection
+from playwright.sync_api import Page, expect
+
+from billing import flows, tasks
+from billing.metering import partitions
+from sandbox.stripe import Running, running
+
+SECRET = "whsec_of_the_browser_tests"
+expect.set_options(timeout=15_000)
+
+
+@pytest.fixture
+def portal(live_server: Any, settings: Any, transactional_db: None) -> Iterator[str]:
+    """The portal's address. Stripe is the sandbox, which sends its webhooks to the portal as Stripe would."""
+    with running(webhook_url=f"{live_server.url}/webhooks/stripe", webhook_secret=SECRET) as stripe:
+        _know(stripe, settings, live_server.url)
+        partitions.make(datetime.now(UTC))
+        with _Ticking():
+            yield live_server.url
+
+
+def _know(stripe: Running, settings: Any, address: str) -> None:
+    settings.PUBLIC_URL = address
+    settings.STRIPE_SECRET_KEY = "sk_test_of_the_browser_tests"
+    settings.STRIPE_API_BASE = settings.STRIPE_CHECKOUT_ORIGIN = stripe.base_url
+    settings.STRIPE_WEBHOOK_SECRETS = [SECRET]
+    directives = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
+    settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": directives | {"form-action": ["'self'", stripe.base_url]}}
+
+
+class _Ticking:
+    """What worker and clock do, in a thread of this process: sweep, inbox, poll, without end until the test does."""
+
+    def __enter__(self) -> None:
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tick, daemon=True)
+        self._thread.start()
+
+    def _tick(self) -> None:
+        while not self._over.wait(0.2):
+            flows.sweep(now=datetime.now(UTC))
+            tasks.process_inbox()
+        connection.close()
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def visitor(page: Page) -> Iterator[Page]:
+    """A page whose console must stay empty."""
+    said: list[str] = []
+    page.on(
+        "console", lambda message: said.append(f"{message.type}: {message.text}") if message.type != "log" else None
+    )
+    page.on("pageerror", lambda error: said.append(f"error: {error}"))
+    yield page
+    assert said == [], "the console said something"
+
+
+def link_in_last_mail() -> str:
+    found = re.search(r"https?://\S+", str(mail.outbox[-1].body))
+    assert found, "the mail has no link"
+    return found.group()
+
+
+def sign_in(page: Page, address: str, email: str, password: str) -> None:
+    page.goto(f"{address}/accounts/login/")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong with the page, in short."""
+    found = Axe().run(
+        page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    )
+    return [f"{v['id']}: {[n['html'][:120] for n in v['nodes'][:3]]}" for v in found.response["violations"]]

@@ -1,0 +1,90 @@
+"""Every page, in a browser, at two widths, light and dark: nothing for axe to find, nothing in the console, no overflow."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import Page
+
+from orgs.models import Organization, User
+from tests.browser.conftest import violations
+from tests.factories import books, catalog, usage
+from tests.factories import orgs as people
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+SIZES = {"wide": (1440, 900), "phone": (390, 844)}
+PRIVATE = {
+    "overview": "/o/acme/",
+    "usage": "/o/acme/usage",
+    "billing": "/o/acme/billing",
+    "buy": "/o/acme/billing/buy",
+    "keys": "/o/acme/keys",
+    "new-key": "/o/acme/keys/new",
+    "limits": "/o/acme/limits",
+    "members": "/o/acme/members",
+    "settings": "/o/acme/settings",
+    "more": "/o/acme/more",
+    "first-steps": "/o/{personal}/",
+    "new-team": "/teams/new",
+    "account": "/account",
+    "api": "/api/docs",
+}
+PUBLIC = {"sign-in": "/accounts/login/", "sign-up": "/accounts/signup/", "reset": "/accounts/password/reset/"}
+
+
+@pytest.fixture
+def a_month_of_use(acme: Organization, alice: User) -> None:
+    """Two keys and two models over thirty days, bought and promotional credit, and today so far."""
+    now = datetime.now(UTC)
+    models = catalog.first_catalog()
+    usage.bought(acme, "100.00", now=now - timedelta(days=20))
+    usage.given(acme, "20", now=now)
+    keys = [people.key(acme, name).key for name in ("prod-api", "eval-batch")]
+    for day in range(30):
+        for n, key in enumerate(keys):
+            at = now - timedelta(days=day, hours=1 + n)
+            books.accepted(key, models["gpt-oss-120b"], at, tokens_in=(1 + day % 5 + n) * 1_000_000)
+            books.accepted(key, models["zai-glm-4.7"], at, tokens_in=100_000 + 20_000 * (day % 3), tokens_out=20_000)
+    books.charged(now=now)
+
+
+def look(page: Page, address: str, name: str, size: str, theme: str) -> list[str]:
+    """What is wrong with the page as it stands there."""
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    answer = page.goto(address)
+    assert answer is not None
+    page.wait_for_load_state("networkidle")
+    if folder := os.environ.get("PURSER_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}-{size}-{theme}.png", full_page=True)
+    wrong = [f"answers {answer.status}"] if answer.status != 200 else []
+    if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+        wrong.append("is wider than the window")
+    return [f"{name} {size} {theme}: {fault}" for fault in [*wrong, *violations(page)]]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_alices_pages(
+    visitor: Page, portal: str, a_month_of_use: None, alice_client: Client, alice_personal: Organization, size: str
+) -> None:
+    session = alice_client.cookies[settings.SESSION_COOKIE_NAME].value
+    visitor.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": portal}])
+    wrong = []
+    for name, path in PRIVATE.items():
+        for theme in ("light", "dark"):
+            wrong += look(visitor, portal + path.format(personal=alice_personal.slug), name, size, theme)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_pages_before_signing_in(visitor: Page, portal: str, size: str) -> None:
+    wrong = []
+    for name, path in PUBLIC.items():
+        for theme in ("light", "dark"):
+            wrong += look(visitor, portal + path, name, size, theme)
+    assert wrong == []
