@@ -23,7 +23,16 @@ class WalletAdmin(ReadOnly[Wallet]):
 
 @admin.register(Account)
 class AccountAdmin(ReadOnly[Account]):
-    list_display = ("id", "wallet_id", "code", "balance_exact", "accrued_exact", "granted_exact", "expires_at", "exhausted")
+    list_display = (
+        "id",
+        "wallet_id",
+        "code",
+        "balance_exact",
+        "accrued_exact",
+        "granted_exact",
+        "expires_at",
+        "exhausted",
+    )
     list_filter = ("code", "exhausted", "held")
     search_fields = ("=id", "=wallet__id", "wallet__organization__slug")
 
@@ -63,7 +72,18 @@ class CreditGrantAdmin(ReadOnly[CreditGrant]):
 
 @admin.register(Transfer)
 class TransferAdmin(ReadOnly[Transfer]):
-    list_display = ("id", "wallet_id", "effective_at", "reason", "debit", "credit", "amount_exact", "key", "period", "seq")
+    list_display = (
+        "id",
+        "wallet_id",
+        "effective_at",
+        "reason",
+        "debit",
+        "credit",
+        "amount_exact",
+        "key",
+        "period",
+        "seq",
+    )
     list_select_related = ("debit", "credit")
     list_filter = ("reason", "period")
     search_fields = ("=key", "=cause_id", "wallet__organization__slug")

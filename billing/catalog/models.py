@@ -52,7 +52,9 @@ class Price(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["model", "valid_from"], name="price_version_once"),
             models.CheckConstraint(
-                condition=bounded("input_usd", at_least=0) & bounded("cached_usd", at_least=0) & bounded("output_usd", at_least=0),
+                condition=bounded("input_usd", at_least=0)
+                & bounded("cached_usd", at_least=0)
+                & bounded("output_usd", at_least=0),
                 name="price_bounded",
             ),
         ]

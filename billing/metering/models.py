@@ -189,7 +189,9 @@ class UsageReversal(models.Model):
 
     class Meta:
         db_table = "usage_reversal"
-        constraints = [models.CheckConstraint(condition=bounded("cost", at_least=0), name="usage_reversal_cost_bounded")]
+        constraints = [
+            models.CheckConstraint(condition=bounded("cost", at_least=0), name="usage_reversal_cost_bounded")
+        ]
 
 
 class SweepRun(models.Model):

@@ -77,7 +77,9 @@ class Command(BaseCommand):
             credit = usd(options["credit"])
             to_cents(credit)
         except (NotMoney, ArithmeticError) as error:
-            raise CommandError(f"--credit {options['credit']}: whole cents in US dollars, such as 100 or 12.50.") from error
+            raise CommandError(
+                f"--credit {options['credit']}: whole cents in US dollars, such as 100 or 12.50."
+            ) from error
         if credit < 0:
             raise CommandError("--credit cannot be negative.")
         return Wanted(options["slug"], Kind(options["kind"]), credit, options["paid"], options["staff"])
@@ -100,7 +102,9 @@ def _organization(wanted: Wanted, owner: User, now: datetime) -> Organization:
             return founding.found_team(owner, name, now, slug=wanted.slug)
         return founding.found_personal(owner, now, slug=wanted.slug)
     if not found.memberships.filter(user=owner).exists() or found.kind != wanted.kind:
-        raise CommandError(f"{wanted.slug} is there and is no {wanted.kind.label} demo organization. Choose another --slug.")
+        raise CommandError(
+            f"{wanted.slug} is there and is no {wanted.kind.label} demo organization. Choose another --slug."
+        )
     return found
 
 

@@ -1,0 +1,161 @@
+"""The sweep: what was accepted becomes rollups, draws on credit and a new balance, within seconds.
+
+It runs as often as one likes, twice at once too: deltas are taken with a DELETE under the wallet's lock, in the transaction
+that charges them, so each is charged exactly once or is still there.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import structlog
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+
+from billing.coverage.models import Payer
+from billing.ledger import accruals, wallets
+from billing.ledger.accruals import Cost
+from billing.metering import rating, watermark
+from billing.metering.models import SweepRun
+
+log = structlog.get_logger(__name__)
+
+CHUNK = 1_000
+"""Organizations charged in one transaction."""
+RUNS_KEPT = timedelta(days=1)
+ONE_SWEEP_AT_A_TIME = 5_001_904_377
+"""The number of the advisory lock; any other would do."""
+
+Then = Callable[[list[int]], object]
+
+DRAIN = f"""
+WITH drained AS (
+    DELETE FROM usage_delta WHERE org_id = ANY(%(orgs)s) RETURNING *
+), grouped AS MATERIALIZED (
+    SELECT org_id, key_id, coverage_id, minute, price_id, model_id, payer, count(*) AS drained,
+        sum(events)::bigint AS events, sum(input_tokens)::bigint AS input_tokens,
+        sum(cached_tokens)::bigint AS cached_tokens, sum(output_tokens)::bigint AS output_tokens,
+        sum(late_tokens)::bigint AS late_tokens
+    FROM drained GROUP BY 1, 2, 3, 4, 5, 6, 7
+), closed AS MATERIALIZED (
+    SELECT org_id, (max(period) + interval '1 month')::date AS oldest_open
+    FROM ledger_period WHERE org_id = ANY(%(orgs)s) AND closed_at IS NOT NULL GROUP BY org_id
+), rated AS MATERIALIZED (
+    SELECT g.*, {rating.cost_sql("g", "p")} AS cost,
+        greatest(date_trunc('month', g.minute AT TIME ZONE 'UTC')::date, c.oldest_open) AS period
+    FROM grouped g JOIN price p ON p.id = g.price_id LEFT JOIN closed c ON c.org_id = g.org_id
+), minutes AS (
+    INSERT INTO usage_minute AS u (org_id, minute, events, input_tokens, cached_tokens, output_tokens, cost)
+    SELECT org_id, minute, sum(events), sum(input_tokens), sum(cached_tokens), sum(output_tokens), sum(cost)
+    FROM rated GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (org_id, minute) DO UPDATE SET events = u.events + excluded.events,
+        input_tokens = u.input_tokens + excluded.input_tokens, cached_tokens = u.cached_tokens + excluded.cached_tokens,
+        output_tokens = u.output_tokens + excluded.output_tokens, cost = u.cost + excluded.cost
+), hours AS (
+    INSERT INTO usage_hour AS u (org_id, hour, key_id, model_id, payer, price_id, period, events,
+                                 input_tokens, cached_tokens, output_tokens, late_tokens, cost)
+    SELECT org_id, date_trunc('hour', minute, 'UTC'), key_id, model_id, payer, price_id, period, sum(events),
+        sum(input_tokens), sum(cached_tokens), sum(output_tokens), sum(late_tokens), sum(cost)
+    FROM rated GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7
+    ON CONFLICT (org_id, hour, key_id, model_id, payer, price_id, period) DO UPDATE SET
+        events = u.events + excluded.events,
+        input_tokens = u.input_tokens + excluded.input_tokens, cached_tokens = u.cached_tokens + excluded.cached_tokens,
+        output_tokens = u.output_tokens + excluded.output_tokens, late_tokens = u.late_tokens + excluded.late_tokens,
+        cost = u.cost + excluded.cost
+), allowances AS (
+    INSERT INTO allowance_day AS u (org_id, day, coverage_id, tokens)
+    SELECT org_id, (minute AT TIME ZONE 'UTC')::date, coverage_id, sum(input_tokens + output_tokens)
+    FROM rated WHERE payer = {Payer.SUBSCRIPTION.value} AND coverage_id IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (org_id, day, coverage_id) DO UPDATE SET tokens = u.tokens + excluded.tokens
+), spends AS (
+    INSERT INTO key_spend AS u (key_id, month, spent)
+    SELECT key_id, date_trunc('month', minute AT TIME ZONE 'UTC')::date, sum(cost)
+    FROM rated WHERE cost <> 0 GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (key_id, month) DO UPDATE SET spent = u.spent + excluded.spent
+)
+SELECT org_id, model_id, minute, sum(cost), sum(drained)::bigint FROM rated GROUP BY 1, 2, 3 ORDER BY 1, 3, 2
+"""
+
+
+def sweep(*, now: datetime, then: Then | None = None) -> list[int]:
+    """Charges everything accepted so far; answers the organizations it touched, none when another sweep is at work.
+
+    One transaction for each chunk of organizations. `then` is called with each chunk, last in its transaction.
+    """
+    started = time.perf_counter()
+    with _alone() as alone:
+        if not alone:
+            return []
+        # Read before anything is taken: whatever was reported by then is among what is taken now.
+        complete_through = watermark.complete_through(now)
+        waiting, rows, whole = _waiting(), 0, True
+        for first in range(0, len(waiting), CHUNK):
+            taken, charged = _charge(waiting[first : first + CHUNK], now, then)
+            rows, whole = rows + taken, whole and charged
+        _record(now, complete_through if whole else None, rows, started)
+        return waiting
+
+
+def drain(org_ids: Sequence[int], *, now: datetime) -> int:
+    """Charges what these organizations used and was not charged yet; answers how many deltas. Their wallets are locked."""
+    rows = roll_up(org_ids)
+    accruals.draw((Cost(org_id, model_id, minute, cost) for org_id, model_id, minute, cost, _ in rows if cost), now=now)
+    return sum(drained for *_, drained in rows)
+
+
+def roll_up(org_ids: Sequence[int]) -> list[tuple[int, int, datetime, Decimal, int]]:
+    """Moves the deltas of these organizations into the rollups: (organization, model, minute, cost in USD, deltas).
+
+    Half of a drain; by itself it is for what is not drawn on credit, as a reversal. The wallets are locked.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(DRAIN, {"orgs": list(org_ids)})
+        rows: list[tuple[int, int, datetime, Decimal, int]] = cursor.fetchall()
+    return rows
+
+
+def _charge(org_ids: list[int], now: datetime, then: Then | None) -> tuple[int, bool]:
+    """One chunk: how many deltas, and whether all of them. An organization that cannot be charged never holds up others."""
+    try:
+        with transaction.atomic():
+            locked = wallets.lock(org_ids)
+            taken = drain(locked, now=now)
+            if then is not None:
+                then(locked)
+            return taken, True
+    except (OperationalError, InterfaceError):
+        raise
+    except DatabaseError:
+        if len(org_ids) == 1:
+            log.exception("organization_not_charged", org_id=org_ids[0])
+            return 0, False
+    parts = [_charge([org_id], now, then) for org_id in org_ids]
+    return sum(taken for taken, _ in parts), all(charged for _, charged in parts)
+
+
+def _waiting() -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT org_id FROM usage_delta ORDER BY org_id")
+        return [org_id for (org_id,) in cursor.fetchall()]
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Whether this is the only sweep; it stays so until the block ends, or the connection does."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [ONE_SWEEP_AT_A_TIME])
+        (alone,) = cursor.fetchone()
+    try:
+        yield alone
+    finally:
+        # A connection that broke has let the lock go by itself.
+        if alone and connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [ONE_SWEEP_AT_A_TIME])
+
+
+def _record(now: datetime, complete_through: datetime | None, rows: int, started: float) -> None:
+    milliseconds = round((time.perf_counter() - started) * 1000)
+    SweepRun.objects.create(at=now, complete_through=complete_through, rows=rows, milliseconds=milliseconds)
+    SweepRun.objects.filter(at__lt=now - RUNS_KEPT).delete()

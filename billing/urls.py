@@ -1,0 +1,31 @@
+"""The addresses of billing: pages for people, doors for machines."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from billing.api import limits as api_limits
+from billing.api import reference
+from billing.api import usage as api_usage
+from billing.views import billing, buying, ledger, limits, overview, usage
+from billing.webhooks import endpoints
+
+app_name = "billing"
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("o/<slug:slug>/", overview.overview, name="overview"),
+    path("o/<slug:slug>/usage", usage.usage, name="usage"),
+    path("o/<slug:slug>/billing", billing.billing, name="billing"),
+    path("o/<slug:slug>/billing/ledger/<str:line>", ledger.why, name="why"),
+    path("o/<slug:slug>/limits", limits.limits, name="limits"),
+    path("api/v1/usage", api_usage.report, name="api_usage"),
+    path("api/v1/usage/reversals", api_usage.reverse, name="api_usage_reversals"),
+    path("api/v1/limits", api_limits.refresh, name="api_limits"),
+    path("api/v1/limits/resolve", api_limits.resolve, name="api_limits_resolve"),
+    path("api/v1/limits/me", api_limits.me, name="api_limits_me"),
+    path("api/v1/limits/changes", api_limits.changes, name="api_limits_changes"),
+    path("api/v1/openapi.json", reference.document, name="api_openapi"),
+    path("api/docs", reference.page, name="api_docs"),
+    path("o/<slug:slug>/billing/buy", buying.buy, name="buy"),
+    path("o/<slug:slug>/billing/purchases/<uuid:intent_id>", buying.purchase, name="purchase"),
+    path("o/<slug:slug>/billing/purchases/<uuid:intent_id>/check", buying.purchase_check, name="purchase_check"),
+    path("o/<slug:slug>/billing/purchases/<uuid:intent_id>/cancel", buying.purchase_cancel, name="purchase_cancel"),
+    path("webhooks/stripe", endpoints.stripe, name="stripe_webhook"),
+]
