@@ -246,5 +246,7 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         "django.server": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        # It tells each address it calls, ids included.
+        "stripe": {"level": "WARNING"},
     },
 }

@@ -76,8 +76,8 @@ class Portal:
         if self.bare:
             say(f"{UP}: {self.address}")
             return
-        say("Demo accounts ...")
-        demo = json.loads(self._manage("seed_demo", "--staff", "--credit", "100").splitlines()[-1])
+        say("Demo accounts, and two weeks of traffic for them ...")
+        demo = json.loads(self._manage("seed_demo", "--staff", "--credit", "100", "--history", "14").splitlines()[-1])
         self.gateway = self._start("gateway", sys.executable, "manage.py", "replay_trace", "--loop", "--org", "demo")
         self._welcome(demo)
 

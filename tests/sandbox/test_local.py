@@ -26,8 +26,10 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def supervisor() -> Iterator[int]:
     """A process that looks like `make run`."""
-    command = [sys.executable, "-c", "import sys; sys.stdin.read()", "sandbox.run"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()", "sandbox.run"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # before that it may still bear the name of this one
         yield process.pid
         process.kill()
 

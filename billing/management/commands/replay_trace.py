@@ -19,11 +19,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection, transaction
+from django.db import connection
 
 from billing import wording
 from billing.catalog.models import AIModel
 from billing.ledger import balances
+from billing.management import demo
 from billing.metering import gateways, rating
 from billing.metering.events import AHEAD, MOST_EVENTS
 from billing.metering.models import Gateway as GatewayRow
@@ -37,8 +38,6 @@ from sandbox.traces import NotATrace, Served, Trace
 
 TOKEN_LASTS = timedelta(hours=24)
 CHARGED_WITHIN = 120.0
-DEMO_KEYS = ("Web app", "Nightly batch", "Notebook")
-
 USED = f"""
 SELECT coalesce(sum(e.input_tokens), 0), coalesce(sum(e.output_tokens), 0), coalesce(sum({rating.cost_sql("e", "p")}), 0)
 FROM usage_event e JOIN price p ON p.id = e.price_id
@@ -156,7 +155,7 @@ class Command(BaseCommand):
         now = datetime.now(UTC)
         name = f"loop:{organization.slug}"
         if trace is None:
-            callers = _demo_keys(organization, now)
+            callers = demo.keys_of(organization, now)
             models = [options["model"]] if options["model"] else _models_for_sale(now)
         else:
             callers, models = [_key(organization, options["key"], now)], [_model(options["model"])]
@@ -241,7 +240,7 @@ def _model(slug: str | None) -> str:
 
 
 def _models_for_sale(now: datetime) -> list[str]:
-    models = [model.slug for model in AIModel.objects.all() if model.refused_from is None or now < model.refused_from]
+    models = demo.models_for_sale(now)
     if not models:
         raise CommandError("No model is on sale. `manage.py import_catalog` loads the first catalog.")
     return models
@@ -256,14 +255,6 @@ def _key(organization: Organization, asked: str | None, now: datetime) -> ApiKey
         return key
     newest = keys.live(organization, now).order_by("-created_at", "-id").first()
     return newest or keys.create(organization, None, "Replay", None, None, now).key
-
-
-def _demo_keys(organization: Organization, now: datetime) -> list[ApiKey]:
-    """Three keys, so that there is something to compare; those that are missing are made."""
-    with transaction.atomic():
-        callers = list(keys.live(organization, now).order_by("created_at", "id")[: len(DEMO_KEYS)])
-        made = [keys.create(organization, None, name, None, None, now).key for name in DEMO_KEYS[len(callers) :]]
-    return callers + made
 
 
 # --- What is told ----------------------------------------------------------------------------------------------------------

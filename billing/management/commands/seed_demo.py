@@ -17,6 +17,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from billing import flows
+from billing.management import demo
 from billing.money import NotMoney, to_cents, usd
 from billing.payments import collecting, polling
 from billing.payments.models import Intent, State
@@ -26,6 +27,9 @@ from sandbox import local
 from sandbox.stripe.client import Admin
 
 PROMOTION_DAYS = 365
+HISTORY_CREDIT = Decimal(150)
+MOST_HISTORY = 35
+"""Days. Older usage would not be accepted from a gateway either."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Wanted:
     credit: Decimal
     paid: bool
     staff: bool
+    history: int
 
 
 class Command(BaseCommand):
@@ -47,6 +52,13 @@ class Command(BaseCommand):
         parser.add_argument("--kind", choices=Kind.values, default=Kind.TEAM.value)
         parser.add_argument("--credit", default="0", metavar="USD", help="credit to grant, once (default: none)")
         parser.add_argument("--paid", action="store_true", help="buy the credit through the Stripe sandbox's checkout")
+        parser.add_argument(
+            "--history",
+            type=int,
+            default=0,
+            metavar="DAYS",
+            help="days of made-up traffic it has behind it (at most 35)",
+        )
         parser.add_argument("--staff", action="store_true", help="make a staff account too")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -58,6 +70,8 @@ class Command(BaseCommand):
             owner = _person(f"{wanted.slug}@demo.example", now)
             organization = _organization(wanted, owner, now)
             secret = _key(organization, owner, now)
+        if wanted.history:
+            demo.live_through(organization, wanted.history, HISTORY_CREDIT, now=now)
         if wanted.credit:
             _buy(organization, owner, wanted) if wanted.paid else _promote(organization, wanted, now)
         report = {
@@ -82,7 +96,10 @@ class Command(BaseCommand):
             ) from error
         if credit < 0:
             raise CommandError("--credit cannot be negative.")
-        return Wanted(options["slug"], Kind(options["kind"]), credit, options["paid"], options["staff"])
+        if not 0 <= options["history"] <= MOST_HISTORY:
+            raise CommandError(f"--history is from 0 to {MOST_HISTORY} days.")
+        kind = Kind(options["kind"])
+        return Wanted(options["slug"], kind, credit, options["paid"], options["staff"], options["history"])
 
 
 def _person(email: str, now: datetime) -> User:
