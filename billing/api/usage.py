@@ -172,7 +172,13 @@ def _refused(place: int, body: dict[str, Any], fault: strict.Unreadable) -> Refu
 
 
 def _stated(instant: datetime | msgspec.UnsetType) -> datetime | None:
-    return None if isinstance(instant, msgspec.UnsetType) else instant
+    """In UTC: PostgreSQL knows no offset of 16 hours and more. Python has no instant before the year 1 in any zone."""
+    if isinstance(instant, msgspec.UnsetType):
+        return None
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise doors.Problem(400, "invalid_body", "there is no such time in UTC", at="$.complete_through") from None
 
 
 def _not_too_many(events: Sequence[Any]) -> None:

@@ -77,13 +77,14 @@ def _receipt(cursor: psycopg.Cursor[Any], batch: Batch, gateway_id: int, now: da
     if not batch.events:
         return Receipt(0, 0, refused)
     occurred = [event.occurred_at for event in batch.events]
+    earliest, latest = now - OLDEST, now + AHEAD
     state = standing.read(
         cursor,
         {event.key for event in batch.events},
         {event.model for event in batch.events},
-        # What lies outside the window is refused, and a year without a calendar never gets as far as a statement.
-        max(min(occurred), now - OLDEST),
-        min(max(occurred), now + AHEAD),
+        # What lies outside the window is refused; neither a year nor a zone that PostgreSQL lacks gets into a statement.
+        max(min(occurred), earliest).astimezone(UTC),
+        min(max(*occurred, earliest), latest).astimezone(UTC),
     )
     decided = sort_out(batch, state, now)
     refused += decided.refused
