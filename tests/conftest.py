@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import hypothesis
 import pytest
 from django.core.cache import cache
 from django.db import connection, connections
@@ -15,6 +16,11 @@ from orgs.models import Organization, Role, User
 from sandbox import chromium
 from sandbox.postgres import Cluster
 from tests.factories import orgs as people
+
+# The same examples on every machine, so that red means changed code; PURSER_EXPLORE=1 looks for new ones.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", deadline=None)
+hypothesis.settings.load_profile("explore" if os.environ.get("PURSER_EXPLORE") else "steady")
 
 # --- The database: one server for all test runs of this checkout at once, a database for each ------------------------------
 

@@ -189,23 +189,19 @@ FROM unnest(%s, %s, %s, %s, %s, %s) AS e(id, ts, org_id, key_id, i, o) ORDER BY 
 def _append_rate(here: World, round_: int) -> float:
     """Rows that are resolved already, appended to the same partitions by the same kind of statement, and nothing else."""
     now = datetime.now(UTC)
-    batches = []
-    for _ in range(BATCHES):
-        rows = _rows(here, here.hundred)
-        batches.append(
-            (
+    batches = [_rows(here, here.hundred) for _ in range(BATCHES)]
+
+    def append() -> None:
+        for rows in batches:
+            packed = (
                 columns.uuids([row[0].bytes for row in rows]),
                 columns.instants([(row[1] - columns.Y2000) // columns.MICROSECOND for row in rows]),
                 *(columns.int8s([row[place] for row in rows]) for place in (4, 5, 10, 12)),
             )
-        )
-
-    def append() -> None:
-        for batch in batches:
             with transaction.atomic(), columns.cursor(connection.connection) as cursor:
                 cursor.execute(
                     APPEND,
-                    [now, here.price.pk, here.model.pk, here.gateway_id, Payer.CREDITS.value, *batch],
+                    [now, here.price.pk, here.model.pk, here.gateway_id, Payer.CREDITS.value, *packed],
                     prepare=False,
                 )
 

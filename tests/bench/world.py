@@ -92,11 +92,11 @@ def uuid7(at: datetime) -> UUID:
 
 
 def events(customers: Sequence[Customer], count: int, now: datetime) -> list[dict[str, object]]:
-    """`count` events of the last ten minutes, spread over the customers and their keys."""
+    """`count` events of the last five seconds, as a gateway reports them, spread over the customers and their keys."""
     made = []
     for n in range(count):
         customer = customers[n % len(customers)]
-        at = now - timedelta(milliseconds=secrets.randbelow(600_000))
+        at = now - timedelta(milliseconds=secrets.randbelow(5_000))
         made.append(
             {
                 "id": str(uuid7(at)),
