@@ -1,6 +1,7 @@
 """Everything about money and usage, one folder per domain. Imports run from top to bottom only:
 
-    views | api | webhooks | tasks | admin | management
+    views | api | tasks | admin | management
+    webhooks                     what others tell us
     flows                        READ FIRST: the life of an account, one short function per event
     graphs                       what people see
     limits                       what a key may do

@@ -51,11 +51,15 @@ class AccountAdmin(ReadOnly[Account]):
 
 @admin.register(CreditGrant)
 class CreditGrantAdmin(ReadOnly[CreditGrant]):
-    list_display = ("title", "wallet_id", "source", "granted", "left", "expires_at", "issued_at", "issued_by")
-    list_select_related = ("account", "issued_by")
+    list_display = ("title", "organization", "source", "granted", "left", "expires_at", "issued_at")
+    list_select_related = ("account", "wallet__organization")
     list_filter = ("source",)
     search_fields = ("title", "key", "=payment_id", "wallet__organization__slug")
     date_hierarchy = "issued_at"
+
+    @admin.display(ordering="wallet_id")
+    def organization(self, grant: CreditGrant) -> object:
+        return grant.wallet.organization
 
     @admin.display(ordering="account__granted")
     def granted(self, grant: CreditGrant) -> str:
@@ -72,27 +76,28 @@ class CreditGrantAdmin(ReadOnly[CreditGrant]):
 
 @admin.register(Transfer)
 class TransferAdmin(ReadOnly[Transfer]):
-    list_display = (
-        "id",
-        "wallet_id",
-        "effective_at",
-        "reason",
-        "debit",
-        "credit",
-        "amount_exact",
-        "key",
-        "period",
-        "seq",
-    )
-    list_select_related = ("debit", "credit")
+    list_display = ("effective_at", "organization", "reason", "moves", "amount_exact", "chain")
+    list_select_related = ("wallet__organization", "debit", "credit")
     list_filter = ("reason", "period")
     search_fields = ("=key", "=cause_id", "wallet__organization__slug")
     readonly_fields = ("hash_hex", "note_text")
     exclude = ("hash", "note_digest")
 
+    @admin.display(ordering="wallet_id")
+    def organization(self, transfer: Transfer) -> object:
+        return transfer.wallet.organization or "The house"
+
+    @admin.display(description="from, to")
+    def moves(self, transfer: Transfer) -> str:
+        return f"{transfer.debit.code} → {transfer.credit.code}"
+
     @admin.display(description="amount", ordering="amount")
     def amount_exact(self, transfer: Transfer) -> str:
         return exact(transfer.amount)
+
+    @admin.display(description="number", ordering="id")
+    def chain(self, transfer: Transfer) -> str:
+        return f"{transfer.period:%Y-%m} {transfer.seq}"
 
     @admin.display(description="hash")
     def hash_hex(self, transfer: Transfer) -> str:

@@ -9,10 +9,15 @@ from billing.payments.models import Customer, Intent, PaymentMethod
 
 @admin.register(Intent)
 class IntentAdmin(ReadOnly[Intent]):
-    list_display = ("id", "wallet_id", "purpose", "amount", "state", "created_at", "settled_at", "failure_code")
+    list_display = ("id", "organization", "purpose", "amount", "state", "created_at", "settled_at", "failure_code")
     list_filter = ("state", "purpose")
     search_fields = ("=id", "=provider_id", "=charge_id", "=checkout_id", "wallet__organization__slug")
+    list_select_related = ("wallet__organization",)
     date_hierarchy = "created_at"
+
+    @admin.display(ordering="wallet_id")
+    def organization(self, intent: Intent) -> object:
+        return intent.wallet.organization
 
     @admin.display(ordering="amount_cents")
     def amount(self, intent: Intent) -> str:

@@ -128,7 +128,7 @@ def _organization(wanted: Wanted, owner: User, now: datetime) -> Organization:
 def _key(organization: Organization, owner: User, now: datetime) -> str:
     secret = keys.LABEL + _word("key", organization.slug)
     try:
-        keys.create(organization, owner, "Demo", None, None, now, once="demo", secret=secret)
+        keys.create(organization, owner, demo.KEYS[0], None, None, now, once="demo", secret=secret)
     except keys.AlreadyMade as made:
         if made.key.revoked_at:
             raise CommandError(f"The demo key of {organization.slug} was revoked. Choose another --slug.") from made
