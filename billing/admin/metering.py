@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from billing.admin.reading import ReadOnly
-from billing.metering import gateways
+from billing.metering import gateways, reingesting
 from billing.metering.models import Gateway, RefusedUsage, SweepRun, UsageReversal
 
 
@@ -33,11 +33,25 @@ class GatewayAdmin(ReadOnly[Gateway]):
 
 @admin.register(RefusedUsage)
 class RefusedUsageAdmin(ReadOnly[RefusedUsage]):
-    list_display = ("received_at", "gateway", "reason", "event_id", "detail")
+    """Events of a model or price that was missing are let in here once it is there (A19)."""
+
+    list_display = ("received_at", "gateway", "reason", "event_id", "detail", "reingested_at")
     list_select_related = ("gateway",)
     list_filter = ("reason", "gateway")
     search_fields = ("=event_id",)
     date_hierarchy = "received_at"
+    actions = ("take_in",)
+
+    def has_take_in_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("billing.change_refusedusage")
+
+    @admin.action(description="Take in again: the cause is mended", permissions=["take_in"])
+    def take_in(self, request: HttpRequest, chosen: QuerySet[RefusedUsage]) -> None:
+        rows = list(chosen.order_by("pk"))
+        taken = reingesting.again(rows, now=datetime.now(UTC))
+        for row in rows:
+            self.log_change(request, row, "Asked to take in again.")
+        self.message_user(request, f"{taken} of {len(rows)} are in now and are charged within seconds.")
 
 
 @admin.register(UsageReversal)

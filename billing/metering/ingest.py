@@ -47,28 +47,32 @@ class Sorted:
     duplicate: int = 0
 
 
-def ingest(batch: Batch, *, gateway_id: int, now: datetime) -> Receipt:
-    """Takes a batch in one transaction and says what became of each event. Raises CannotStore, then nothing was stored."""
+def ingest(batch: Batch, *, gateway_id: int, now: datetime, reported: bool = True) -> Receipt:
+    """Takes a batch in one transaction and says what became of each event. Raises CannotStore, then nothing was stored.
+
+    `reported`: the gateway itself sends this now, which counts as a sign of life.
+    """
     try:
-        return _taken(batch, gateway_id, now)
+        return _taken(batch, gateway_id, now, reported)
     except IntegrityError:
         # A day without a partition: made on the spot, as the clock should have done.
         partitions.make(now)
     try:
-        return _taken(batch, gateway_id, now)
+        return _taken(batch, gateway_id, now, reported)
     except IntegrityError as still:
         raise CannotStore from still
 
 
-def _taken(batch: Batch, gateway_id: int, now: datetime) -> Receipt:
+def _taken(batch: Batch, gateway_id: int, now: datetime, reported: bool) -> Receipt:
     with transaction.atomic():
         raw = connection.connection
         with connection.wrap_database_errors, columns.cursor(raw) as cursor:
             receipt = _receipt(cursor, batch, gateway_id, now)
             if receipt.refused:
                 refusals.keep(cursor, receipt.refused, gateway_id=gateway_id, now=now)
-        # Last, since it locks the gateway's row: what it says is complete becomes visible with the events themselves.
-        gateways.mark_seen(gateway_id, now=now, complete_through=batch.complete_through)
+        if reported:
+            # Last, since it locks the gateway's row: what it says is complete becomes visible with the events themselves.
+            gateways.mark_seen(gateway_id, now=now, complete_through=batch.complete_through)
         return receipt
 
 
