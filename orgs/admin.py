@@ -6,20 +6,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
 from orgs import keys
-from orgs.models import ApiKey, Membership, Organization, User
-
-
-class MembershipInline(admin.TabularInline[Membership, Organization]):
-    model = Membership
-    extra = 0
-    can_delete = False
-    fields = ("user", "role", "created_at")
-    readonly_fields = fields
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from orgs.models import ApiKey, Organization, User
 
 
 class _Looked(admin.ModelAdmin[Any]):
@@ -37,8 +28,12 @@ class OrganizationAdmin(_Looked):
     list_display = ("name", "slug", "kind", "created_at")
     list_filter = ("kind",)
     search_fields = ("name", "slug", "memberships__user__email")
-    readonly_fields = ("kind", "slug", "created_at")
-    inlines = (MembershipInline,)
+    readonly_fields = ("kind", "slug", "created_at", "members")
+
+    @admin.display()
+    def members(self, organization: Organization) -> str:
+        rows = organization.memberships.select_related("user").order_by("created_at", "id")
+        return format_html_join(mark_safe("<br>"), "{}, {}", ((row.user.email, row.get_role_display()) for row in rows))
 
 
 @admin.register(User)

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Page
 
+from billing.catalog.models import AIModel
+from billing.ledger.models import Transfer
 from orgs.models import Organization, User
 from tests.browser.conftest import violations
 from tests.factories import books, catalog, usage
@@ -32,6 +34,15 @@ PRIVATE = {
     "new-team": "/teams/new",
     "account": "/account",
     "api": "/api/docs",
+}
+STAFF = {
+    "admin": "/admin/",
+    "admin-transfers": "/admin/billing/transfer/",
+    "admin-transfer": "/admin/billing/transfer/{transfer}/change/",
+    "admin-organizations": "/admin/orgs/organization/",
+    "admin-organization": "/admin/orgs/organization/{organization}/change/",
+    "admin-model": "/admin/billing/aimodel/{model}/change/",
+    "admin-refused": "/admin/billing/refusedusage/",
 }
 PUBLIC = {"sign-in": "/accounts/login/", "sign-up": "/accounts/signup/", "reset": "/accounts/password/reset/"}
 
@@ -78,6 +89,24 @@ def test_alices_pages(
     for name, path in PRIVATE.items():
         for theme in ("light", "dark"):
             wrong += look(visitor, portal + path.format(personal=alice_personal.slug), name, size, theme)
+    assert wrong == []
+
+
+def test_staff_pages(visitor: Page, portal: str, a_month_of_use: None, acme: Organization) -> None:
+    staff = people.person("sam@purser.example", "Sam Staff")
+    staff.is_staff = staff.is_superuser = True
+    staff.save()
+    session = people.signed_in(staff).cookies[settings.SESSION_COOKIE_NAME].value
+    visitor.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": portal}])
+    rows = {
+        "transfer": Transfer.objects.latest("pk").pk,
+        "organization": acme.pk,
+        "model": AIModel.objects.latest("pk").pk,
+    }
+    wrong = []
+    for name, path in STAFF.items():
+        for theme in ("light", "dark"):
+            wrong += look(visitor, portal + path.format(**rows), name, "wide", theme)
     assert wrong == []
 
 

@@ -10,8 +10,8 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from billing.metering import gateways
-from billing.metering.models import RefusedUsage
+from billing.metering import gateways, ingest, partitions
+from billing.metering.models import RefusedUsage, UsageEvent
 from billing.webhooks.models import InboxEvent, InboxState
 from orgs.models import ApiKey, Organization, User
 from tests.factories import catalog, usage
@@ -144,3 +144,18 @@ def test_a_keys_hash_is_never_shown(staff_client: Client, acme: Organization) ->
     page = staff_client.get(reverse("admin:orgs_apikey_change", args=[key.pk])).content.decode()
     assert bytes(key.hash).hex() not in page
     assert key.last4 in page
+
+
+def test_refused_usage_is_taken_in_once_its_model_is_there(staff_client: Client, acme: Organization) -> None:
+    now = datetime.now(UTC)
+    partitions.make(now)
+    key = people.key(acme).key
+    event = usage.event(key.public_id, now, model="new-model")
+    ingest.ingest(usage.batch(event), gateway_id=gateways.register("eu-1", now=now).pk, now=now)
+    row = RefusedUsage.objects.get()
+    chosen = {"action": "take_in", "_selected_action": [row.pk]}
+
+    assert "0 of 1 are in now" in staff_client.post(listing(RefusedUsage), chosen, follow=True).content.decode()
+    catalog.model("new-model")
+    assert "1 of 1 are in now" in staff_client.post(listing(RefusedUsage), chosen, follow=True).content.decode()
+    assert UsageEvent.objects.get().id == event.id
