@@ -70,7 +70,7 @@ def test_back_from_stripe_before_we_know(
 def test_paid_with_a_second_card_it_never_says_that_the_first_was_declined(
     stripe: Running, alice_client: Client, acme: Organization, alice: User, headers: dict[str, str]
 ) -> None:
-    """Word of the first card comes just before the customer does: too early to ask again, and no reason to say "not paid"."""
+    """Word of the first card comes just before the customer does: too early to ask again, no reason to say "not paid"."""
     intent = begin(acme, alice)
     stripe.admin.pay(intent.checkout_id or "", DECLINES)
     flows.payment_outcome(intent.pk, polling.ask(intent.pk, now=timezone.now()), now=timezone.now())
