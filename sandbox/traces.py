@@ -71,7 +71,9 @@ def read(file: Path) -> Trace:
     found = []
     for number, line in enumerate(table, start=1):
         try:
-            at, read_tokens, written = (line[column] for column in COLUMNS)
+            at, read_tokens, written = fields = [line[column] for column in COLUMNS]
+            if None in fields:
+                raise ValueError(f"{3 - fields.count(None)} of 3 fields")
             found.append((_instant(at), number, _tokens(read_tokens), _tokens(written)))
         except (ValueError, TypeError) as fault:
             raise NotATrace(f"{file}, row {number}: {fault}") from fault
@@ -149,7 +151,6 @@ def _instant(text: str) -> datetime:
 
 
 def _tokens(text: str) -> int:
-    tokens = int(text)
-    if tokens < 0:
-        raise ValueError(f"{tokens} tokens")
-    return tokens
+    if not (text.isascii() and text.strip().isdigit()):
+        raise ValueError(f"{text!r} is no number of tokens")
+    return int(text)

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -132,7 +133,12 @@ def purchase_check(request: OrgRequest, slug: str, intent_id: UUID) -> HttpRespo
     """Ask Stripe now and settle by what it says; answers the part of the page that shows it."""
     intent = access.own(request, PURCHASES, pk=intent_id)
     now = timezone.now()
-    if intent.state in OPEN_STATES and not _asked_just_now(intent, now):
+    if intent.state in OPEN_STATES and _asked_just_now(intent, now):
+        # Too early to ask again, and what was known before (a card declined, another one paid since) may be wrong by now.
+        if request.htmx:
+            return HttpResponse(status=204)
+        return redirect(f"{reverse('billing:purchase', args=[slug, intent.pk])}?returned=1")
+    if intent.state in OPEN_STATES:
         flows.payment_outcome(intent.pk, polling.ask(intent.pk, now=now), now=now)
         intent.refresh_from_db()
     if request.htmx:

@@ -111,6 +111,29 @@ def test_an_account_and_its_organization_are_made_together_or_not_at_all(
     assert not User.objects.exists()
 
 
+def test_mails_speak_for_the_house_in_its_own_name(client: Client, alice: User, settings: Any) -> None:
+    settings.BRAND = settings.BRAND | {"name": "Tide & Co"}
+    sign_up(client)
+    sign_up(Client(), "alice@example.com")
+    for email in ("alice@example.com", "nobody@example.com"):
+        Client().post(RESET, {"email": email})
+    for message, subject in zip(
+        mail.outbox,
+        (
+            "Confirm your e-mail address",
+            "You have an account already",
+            "Choose a new password",
+            "No account with this address",
+        ),
+        strict=True,
+    ):
+        assert message.subject == subject
+        body = re.sub(r"http://\S+", "", str(message.body))
+        assert "Tide & Co" in body
+        assert settings.SUPPORT["email"] in body
+        assert "testserver" not in body
+
+
 # --- Nobody learns who has an account -------------------------------------------------------------------------------
 
 

@@ -125,6 +125,7 @@ def test_the_last_request_occurs_when_it_is_told_to(portal: str, acme_with_credi
     assert replayed(small, portal, acme_with_credit)["duplicate"] == 5
     with pytest.raises(CommandError, match="--run-id"):
         replayed(small, portal, acme_with_credit, "--at", (at + timedelta(hours=1)).isoformat())
+    assert Gateway.objects.get().retired_at is not None, "a run that is refused holds nothing back"
 
 
 def test_a_faster_than_real_replay_ends_when_its_last_request_occurs(
@@ -290,6 +291,8 @@ class TestTraces:
             ("TIMESTAMP,ContextTokens,GeneratedTokens\nyesterday,1,1\n", "row 1"),
             ("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,1.5,1\n", "row 1"),
             ("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,1,-1\n", "row 1"),
+            ("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,1\n", "row 1: 2 of 3 fields"),
+            ("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,1,x\n", "row 1: 'x' is no number of tokens"),
         ],
     )
     def test_what_is_no_trace_is_said_with_its_place(self, tmp_path: Path, text: str, fault: str) -> None:

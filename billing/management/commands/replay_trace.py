@@ -221,12 +221,13 @@ def _end(at: str | None, trace: Trace, speed: float | None, now: datetime) -> da
 def _registered(name: str, end: datetime, told: str | None, now: datetime) -> GatewayRow:
     """The gateway of this run. What it was made at is when the run's last request occurred, so that run again, it reports
     the same requests at the same instants."""
-    row = gateways.register(name, now=end)
-    if told is not None and row.created_at != end:
+    before = GatewayRow.objects.filter(name=name).first()
+    if told is not None and before is not None and before.created_at != end:
+        # Said before it serves again: refused, it must not hold back what is complete.
         raise CommandError(
-            f"This run ended at {row.created_at.isoformat()} before; with another --run-id it can end at another time."
+            f"This run ended at {before.created_at.isoformat()} before; with another --run-id it can end at another time."
         )
-    return row
+    return gateways.register(name, now=end)
 
 
 def _model(slug: str | None) -> str:

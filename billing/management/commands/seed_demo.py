@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.urls import reverse
@@ -87,6 +88,10 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(report))
 
     def _wanted(self, options: dict[str, Any]) -> Wanted:
+        try:
+            Organization._meta.get_field("slug").clean(options["slug"], None)
+        except ValidationError as error:
+            raise CommandError(f"--slug {options['slug']}: letters, digits, - and _, at most 48 of them.") from error
         try:
             credit = usd(options["credit"])
             to_cents(credit)

@@ -90,12 +90,16 @@ def test_two_weeks_behind_it_and_the_books_are_right() -> None:
         (("--credit", "-1"), "negative"),
         (("--history", "36"), "from 0 to 35"),
         (("--credit", "1", "--paid"), "from \\$5.00"),
+        (("--slug", "Not an address!"), "letters, digits"),
+        (("--slug", "a" * 49), "at most 48"),
+        (("--slug", ""), "letters, digits"),
     ],
 )
 def test_what_cannot_be_is_said(words: tuple[str, ...], reason: str, stripe: Running) -> None:
     with pytest.raises(CommandError, match=reason):
         seed(*words)
     assert not CreditGrant.objects.exists()
+    assert not Organization.objects.exclude(slug__regex=r"^[-a-zA-Z0-9_]+$").exists()
 
 
 def test_an_organization_that_is_no_demo_is_left_alone(acme: Organization) -> None:

@@ -10,9 +10,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from billing import flows
 from billing.ledger import balances
 from billing.ledger.models import CreditGrant, Transfer
-from billing.payments import gateway
+from billing.payments import gateway, polling
 from billing.payments.models import Intent
 from orgs.models import Organization, User
 from sandbox.stripe import Running
@@ -63,6 +64,23 @@ def test_back_from_stripe_before_we_know(
     second = alice_client.post(look[1], headers=HTMX)
     assert "Paid" in text(second)
     assert "<html" not in second.content.decode()
+
+
+@pytest.mark.parametrize("headers", [HTMX, {}])
+def test_paid_with_a_second_card_it_never_says_that_the_first_was_declined(
+    stripe: Running, alice_client: Client, acme: Organization, alice: User, headers: dict[str, str]
+) -> None:
+    """Word of the first card comes just before the customer does: too early to ask again, no reason to say "not paid"."""
+    intent = begin(acme, alice)
+    stripe.admin.pay(intent.checkout_id or "", DECLINES)
+    flows.payment_outcome(intent.pk, polling.ask(intent.pk, now=timezone.now()), now=timezone.now())
+    stripe.admin.pay(intent.checkout_id or "", PAYS)
+
+    back = f"{page_of(intent)}?returned=1"
+    assert "Confirming" in text(alice_client.get(back))
+    look = alice_client.post(f"{page_of(intent)}/check?known=confirming.card_declined", headers=headers)
+    assert look.status_code == 204 if headers else look["Location"] == back
+    assert stripe.admin.requests("GET", f"/v1/checkout/sessions/{intent.checkout_id}")[1:] == [], "not asked twice"
 
 
 def test_without_script_the_button_does_the_same(
