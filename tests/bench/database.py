@@ -13,7 +13,7 @@ from sandbox.postgres import Cluster
 
 @contextmanager
 def fresh(name: str) -> Iterator[None]:
-    """An empty migrated database, and Django set up to use it as superuser: append-only tables are filled and emptied here."""
+    """An empty migrated database and Django set up to use it, as superuser: append-only tables are emptied here."""
     os.environ |= {"DJANGO_SETTINGS_MODULE": "portal.settings", "PURSER_ENV_FILES": "none", "LOG_LEVEL": "ERROR"}
     for other in ("REDIS_URL", "STRIPE_SECRET_KEY", "STRIPE_API_BASE"):
         os.environ.pop(other, None)

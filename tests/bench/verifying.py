@@ -56,8 +56,8 @@ SELECT org_id, period, n + (period = (SELECT min(period) FROM used))::int AS seq
     hour AS effective_at, hour + interval '1 hour 9.123456 s' AS posted_at, hour, model_id
 FROM used
 UNION ALL
-SELECT g.org_id, (SELECT min(period) FROM used), 1, 1000, g.account_id, 1000, 2000, 1000000, 'purchase', g.key, 'intent',
-    g.payment_id::text, (SELECT min(hour) FROM used), (SELECT min(hour) FROM used), NULL, NULL
+SELECT g.org_id, (SELECT min(period) FROM used), 1, 1000, g.account_id, 1000::smallint, 2000::smallint, 1000000,
+    'purchase', g.key, 'intent', g.payment_id::text, (SELECT min(hour) FROM used), (SELECT min(hour) FROM used), NULL, NULL
 FROM credit_grant g;
 CREATE INDEX ON moved (seq);
 CREATE TEMP TABLE head AS
@@ -89,7 +89,7 @@ UPDATE wallet w SET posted = a.balance FROM account a WHERE a.org_id = w.org_id 
 def main() -> int:
     _say("a database of its own ...")
     with database.fresh("purser_bench_verify"):
-        call_command("import_catalog", verbosity=0)
+        call_command("import_catalog", stdout=io.StringIO())
         started = time.perf_counter()
         _say(f"{ORGANIZATIONS * MONTHS * A_MONTH:,} transfers ...")
         _build()
