@@ -6,11 +6,11 @@ PY := .venv/bin/python
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format css bench reset
+.PHONY: help setup run test lint format css verify bench bench-verify reset
 
 help: ## What there is
 	@echo "Purser. In a new clone, 'make run' is all it takes."
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo "Ports and servers of your own: PORT=, DATABASE_URL=, REDIS_URL=, STRIPE_SECRET_KEY= (all names: .env.example)"
 
 setup: ## Make .venv with all libraries (quick when it is there)
@@ -39,8 +39,14 @@ format: setup ## Put code and templates in shape
 css: setup ## Build static/css/purser.css (needs node)
 	@$(PY) -m sandbox.css
 
+verify: setup ## Are the books right? One JSON object per difference, the sum last (A='--org SLUG --since DATE')
+	@$(PY) manage.py verify_ledger $(A)
+
 bench: setup ## Measure speed against the targets of docs/performance.md
 	@$(PY) -m tests.bench
+
+bench-verify: setup ## The time verify_ledger takes for a million transfers
+	@$(PY) -m tests.bench.verifying
 
 reset: ## Forget everything 'make run' and 'make test' keep here (.local), and stop what they left
 	@if [ -x $(PY) ]; then $(PY) -m sandbox.reset; else rm -rf .local; fi

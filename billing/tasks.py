@@ -2,12 +2,20 @@
 
 from datetime import UTC, datetime
 
+import structlog
 from celery import shared_task
 
 from billing import flows
+from billing.ledger.audit import Scope
 from billing.metering import partitions
 from billing.payments import polling
+from billing.verifying import books
 from billing.webhooks import inbox
+
+log = structlog.get_logger(__name__)
+
+MOST_SAID = 100
+"""Differences logged one by one; `manage.py verify_ledger` prints them all."""
 
 
 def _now() -> datetime:
@@ -37,3 +45,13 @@ def poll_payments() -> None:
 @shared_task
 def expire_grants() -> None:
     flows.expire(now=_now())
+
+
+@shared_task
+def verify_ledger() -> None:
+    with books.snapshot():
+        report = books.verify(Scope(_now()))
+    for difference in report.differences[:MOST_SAID]:
+        log.error("ledger_differs", check=difference.check, org_id=difference.org_id, row=difference.row)
+    say = log.error if report.differences else log.info
+    say("ledger_verified", differences=len(report.differences), transfers=report.transfers, seconds=report.seconds)

@@ -38,5 +38,6 @@ app.conf.beat_schedule = {
     "work through what others told us": _every(10, "process_inbox"),
     "ask what became of open payments": _every(60, "poll_payments"),
     "end grants that came to their end": _every(60, "expire_grants"),
+    "ask whether the books are right": _every(3600, "verify_ledger"),
     "make the partitions of the days ahead": _every(3600, "make_partitions"),
 }

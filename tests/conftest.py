@@ -15,6 +15,7 @@ from django.test import Client, TransactionTestCase
 from orgs.models import Organization, Role, User
 from sandbox import chromium
 from sandbox.postgres import Cluster
+from tests import verified
 from tests.factories import orgs as people
 
 # The same examples on every machine, so that red means changed code; PURSER_EXPLORE=1 looks for new ones.
@@ -82,6 +83,26 @@ def transactional_tests_clean_up_after_themselves() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", _empty_every_table)
         yield
+
+
+# --- The books ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def books_are_right(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After the test every promise of the books holds, as `manage.py verify_ledger` asks. Autouse it where money moves.
+
+    Mark `books_differ("name", ...)` where a test breaks a promise on purpose, or leaves out a part that it needs.
+    """
+    databases = {"db", "transactional_db", "live_server"} & set(request.fixturenames)
+    if not databases and request.node.get_closest_marker("django_db") is None:
+        yield
+        return
+    request.getfixturevalue("db")
+    yield
+    if not connection.needs_rollback:
+        marks = request.node.iter_markers("books_differ")
+        assert verified.differences(without=verified.PATIENCE | {name for mark in marks for name in mark.args}) == []
 
 
 # --- The browser ----------------------------------------------------------------------------------------------------------

@@ -6,27 +6,15 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import django
-import psycopg
 from django.core.management import call_command
 
-from sandbox.postgres import Cluster
+from tests.bench import database
 from tests.bench.measuring import Figure
-
-DATABASE = "purser_bench"
 
 
 def main() -> int:
-    os.environ |= {"DJANGO_SETTINGS_MODULE": "portal.settings", "PURSER_ENV_FILES": "none", "LOG_LEVEL": "ERROR"}
-    for name in ("REDIS_URL", "STRIPE_SECRET_KEY", "STRIPE_API_BASE"):
-        os.environ.pop(name, None)
-    with Cluster(name="bench-postgres") as cluster:
-        _say("a database of its own ...")
-        _recreate(cluster)
-        # As superuser: between measures append-only tables are emptied.
-        os.environ["DATABASE_URL"] = cluster.url(DATABASE, "postgres")
-        django.setup()
-        call_command("migrate", verbosity=0)
+    _say("a database of its own ...")
+    with database.fresh("purser_bench"):
         call_command("import_catalog", verbosity=0)
         figures = _measure()
     _table(figures)
@@ -55,13 +43,6 @@ def _measure() -> list[Figure]:
     found += usage.overlapping(here)
     connection.close()
     return found
-
-
-def _recreate(cluster: Cluster) -> None:
-
-    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-    cluster.ensure_database(DATABASE)
 
 
 def _table(figures: list[Figure]) -> None:

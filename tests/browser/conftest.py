@@ -21,6 +21,11 @@ SECRET = "whsec_of_the_browser_tests"
 expect.set_options(timeout=15_000)
 
 
+@pytest.fixture(autouse=True)
+def the_books_are_right(books_are_right: None) -> None:
+    """Whatever these tests do to money, every promise holds afterwards."""
+
+
 @pytest.fixture
 def portal(live_server: Any, settings: Any, transactional_db: None) -> Iterator[str]:
     """The portal's address. Stripe is the sandbox, which sends its webhooks to the portal as Stripe would."""

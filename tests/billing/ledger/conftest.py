@@ -15,6 +15,11 @@ from orgs.models import Organization
 NOW = datetime(2026, 3, 10, 12, 30, 17, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def the_books_are_right(books_are_right: None) -> None:
+    """Whatever these tests do to money, every promise holds afterwards."""
+
+
 @pytest.fixture
 def org(db: None) -> int:
     return Organization.objects.create(kind="team", slug="acme", name="Acme Research").pk

@@ -14,6 +14,11 @@ from tests.factories import orgs as people
 NOW = datetime(2026, 3, 10, 12, 30, 17, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def the_books_are_right(books_are_right: None) -> None:
+    """Whatever these tests do to money, every promise holds afterwards."""
+
+
 @pytest.fixture
 def days(db: None) -> None:
     partitions.make(NOW)

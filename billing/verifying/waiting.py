@@ -1,0 +1,52 @@
+"""What should have been done by now: somebody's work that did not happen. `--since` does not cut it."""
+
+from billing.ledger.audit import Check, ours
+
+CHECKS = (
+    Check(
+        "expired_with_rest",
+        "72 hours after its end nothing is left of a grant",
+        f"""
+        SELECT org_id, id AS account, expires_at, balance, accrued FROM account
+        WHERE {ours("org_id")} AND code IN (2000, 2010) AND NOT held AND balance <> 0
+            AND expires_at <= %(now)s::timestamptz - interval '72 hours 15 minutes'""",
+    ),
+    Check(
+        "line_overdue",
+        "an open line is posted when its hour is over",
+        f"""
+        SELECT org_id, id AS line, account_id AS account, hour, closes_at, amount FROM accrual
+        WHERE {ours("org_id")} AND closes_at <= %(now)s::timestamptz - interval '30 minutes'""",
+    ),
+    Check(
+        "usage_waiting",
+        "what was accepted is charged within five minutes",
+        f"""
+        SELECT d.org_id, d.minute, count(e.id) AS accepted, coalesce(m.events, 0) AS charged
+        FROM (SELECT DISTINCT org_id, minute FROM usage_delta WHERE {ours("org_id")}) d
+        JOIN usage_event e ON e.org_id = d.org_id AND date_trunc('minute', e.occurred_at, 'UTC') = d.minute
+            AND e.ts >= d.minute - interval '1 day' AND e.ts < d.minute + interval '1 day 1 minute'
+        LEFT JOIN usage_minute m ON m.org_id = d.org_id AND m.minute = d.minute
+        WHERE e.accepted_at <= %(now)s::timestamptz - interval '5 minutes'
+            AND NOT EXISTS (SELECT FROM usage_reversal r WHERE r.event_id = e.id)
+        GROUP BY d.org_id, d.minute, m.events HAVING count(e.id) > coalesce(m.events, 0)""",
+    ),
+    Check(
+        "payment_stale",
+        "a payment's outcome is known within an hour, and an open one is over within a day",
+        f"""
+        SELECT org_id, id AS intent, purpose, state, amount_cents, created_at FROM payment_intent
+        WHERE {ours("org_id")} AND (
+            state IN ('created', 'unknown') AND created_at <= %(now)s::timestamptz - interval '1 hour'
+            OR state IN ('waiting', 'processing') AND created_at <= %(now)s::timestamptz - interval '1 day')""",
+    ),
+    Check(
+        "inbox_stuck",
+        "what others told us is worked on when it is due, and does not fail for good",
+        """
+        SELECT NULL::bigint AS org_id, provider, provider_event_id, type, state, tries, received_at, next_try_at
+        FROM inbox_event
+        WHERE %(org)s::bigint IS NULL AND (
+            state = 'failed' OR state = 'new' AND next_try_at <= %(now)s::timestamptz - interval '15 minutes')""",
+    ),
+)

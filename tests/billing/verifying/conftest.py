@@ -1,0 +1,55 @@
+"""A team and a Personal organization with a past, and the same made at random."""
+
+import random
+from datetime import timedelta
+
+import pytest
+
+from billing.metering.models import Gateway
+from orgs.models import ApiKey, Organization
+from tests.billing.verifying.activity import START, Activity
+from tests.factories import catalog, usage
+from tests.factories import orgs as people
+
+
+@pytest.fixture
+def gateway(db: None) -> Gateway:
+    catalog.model()
+    return usage.gateway(now=START)
+
+
+@pytest.fixture
+def key(acme: Organization) -> ApiKey:
+    return people.key(acme, now=START).key
+
+
+@pytest.fixture
+def business(key: ApiKey, alice_personal: Organization, gateway: Gateway) -> Activity:
+    """Nothing has happened yet; its chance is told by the seed 7."""
+    return Activity(random.Random(7), [key, people.key(alice_personal, now=START).key], gateway)
+
+
+@pytest.fixture
+def past(business: Activity, key: ApiKey) -> Activity:
+    """Acme bought twice and was given credit, used some of each, overdrew and paid that off, took an event back, let a grant
+    expire, and has open lines now. Alice's Personal organization bought once."""
+    business.happen(0)
+    for buyer in business.keys:
+        business.buy(buyer)
+    business.promote(key)
+    business.use(key, dollars=2)
+    business.sweep(key)
+    business.use(key, dollars=30)
+    business.sweep(key)
+    for _ in range(8):
+        business.buy(key)
+    business.reverse(key)
+    business.promote(key)
+    business.wait(key)
+    business.now += timedelta(days=4)
+    business.rest()
+    business.promote(key)
+    business.use(key, dollars=1)
+    business.use(business.keys[1], dollars=1)
+    business.sweep(key)
+    return business
