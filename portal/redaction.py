@@ -8,8 +8,11 @@ import re
 from typing import Any
 
 MARK = "[redacted]"
-LABEL = r"[^\s@\"'<>()\[\],;:=/?&%.]"
+# In a rendered line other letters stand as \u00e4, quotation marks and line breaks with a backslash: whole or not at all.
+LABEL = r"(?:[^\s@\"'<>()\[\],;:=/?&%.\\]|\\u[0-9a-f]{4})"
 DOMAIN = rf"(?:(?:{LABEL}{{1,63}}\.){{1,8}}{LABEL}{{2,63}}|localhost\b|\[[0-9A-Fa-f.:]{{2,45}}\])"
+QUOTED = r"\\{0,3}\"[^\"@]{1,80}+\""
+LOCAL = r"(?:[^\s@\"'<>()\[\],;:=/?&\\]|\\.){1,64}+"
 
 KEEPING = (
     # The password in the address of a database or a queue.
@@ -26,11 +29,7 @@ WHOLE = re.compile(
     r"|\bwhsec_[A-Za-z0-9_+/=]+"
     r"|\b[a-z]{2,8}_[A-Za-z0-9_]{1,80}?_secret_[A-Za-z0-9]+"
 )
-# Each part is taken whole or not at all, so that a long line takes no longer than it must.
-EMAIL = re.compile(
-    rf"(?:\"[^\"@]{{1,80}}+\"|[^\s@\"'<>()\[\],;:=/?&]{{1,64}}+)@{DOMAIN}"
-    rf"|[\w.+-]{{1,64}}+(?:%2[Bb][\w.+-]{{0,64}}+)?%40{DOMAIN}"
-)
+EMAIL = re.compile(rf"(?<!\\)(?:{QUOTED}|{LOCAL})@{DOMAIN}|[\w.+-]{{1,64}}+(?:%2[Bb][\w.+-]{{0,64}}+)?%40{DOMAIN}")
 
 
 def clean(text: str) -> str:

@@ -105,7 +105,12 @@ def test_redis_that_is_away_is_an_empty_cache() -> None:
 
 def test_who_is_counted_does_not_stand_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(cache, "incr", lambda key: seen.append(key) or 1)
+
+    def incr(key: str) -> int:
+        seen.append(key)
+        return 1
+
+    monkeypatch.setattr(cache, "incr", incr)
     throttle.take(throttle.UNKNOWN_TOKEN, "203.0.113.9", now=NOW)
     assert len(seen) == 1
     assert "203.0.113.9" not in seen[0]

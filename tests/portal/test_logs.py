@@ -63,6 +63,8 @@ CASES = {
     "an address in a query": "alice%40example.com",
     "an address in quotation marks": '"alice archer"@example.com',
     "an address with letters of other alphabets": "älice@exämple.com",
+    "an address after a line break": "told:\nalice@example.com",
+    "an address between quotation marks": '"alice@example.com"',
     "an address of this machine": "alice@localhost",
     "an address by number": "alice@[203.0.113.9]",
 }
@@ -104,7 +106,7 @@ def test_it_is_taken_out_wherever_it_stands(lines: io.StringIO, kind: str, place
     [
         ("Authorization: Bearer abcdef123456", "Authorization: Bearer [redacted]"),
         ("authorization: basic YWxpY2U6cGFzcw==", "authorization: basic [redacted]"),
-        ("postgresql://purser:pass-word@db.internal/purser", "postgresql://purser:[redacted]/purser"),
+        ("postgresql://purser:pass-word@db.internal/purser", "postgresql://purser:[redacted]@db.internal/purser"),
         ("GET /accounts/password/reset/key/2-abc-def/", "GET /accounts/password/reset/key/[redacted]/"),
         ("GET /accounts/password/reset/key/done/", "GET /accounts/password/reset/key/done/"),
         ("GET /accounts/confirm-email/Mg:1abc:xyz/", "GET /accounts/confirm-email/[redacted]/"),
@@ -160,6 +162,7 @@ def test_signing_up_and_in_and_forgetting_the_password(client: Client, lines: io
     assert reset[2] not in written
 
 
+@pytest.mark.django_db(transaction=True)
 def test_buying_making_a_key_and_asking_for_limits(
     lines: io.StringIO, stripe: Running, alice_client: Client, alice: User, acme: Organization
 ) -> None:
@@ -212,7 +215,7 @@ def test_the_id_of_a_request_goes_with_the_work_it_asked_for(lines: io.StringIO)
     app.finalize()
     with structlog.contextvars.bound_contextvars(request_id="4f1c", user_id=7):
         with app.connection_for_write("memory://") as connection:
-            says_something.apply_async(connection=connection, queue="of-the-tests")
+            app.send_task(says_something.name, connection=connection, queue="of-the-tests")
             message = connection.SimpleQueue("of-the-tests").get(block=False)
     assert message.headers["__django_structlog__"] == {"request_id": "4f1c", "user_id": 7}
     worker = CeleryReceiver()
