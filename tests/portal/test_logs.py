@@ -5,6 +5,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
@@ -214,13 +215,15 @@ def test_the_id_of_a_request_goes_with_the_work_it_asked_for(lines: io.StringIO)
 
     app.finalize()
     with structlog.contextvars.bound_contextvars(request_id="4f1c", user_id=7):
-        with app.connection_for_write("memory://") as connection:
-            app.send_task(says_something.name, connection=connection, queue="of-the-tests")
-            message = connection.SimpleQueue("of-the-tests").get(block=False)
+        connection: Any = app.connection_for_write("memory://")
+        app.send_task(says_something.name, connection=connection, queue="of-the-tests")
+        message = connection.SimpleQueue("of-the-tests").get(block=False)
+        connection.release()
     assert message.headers["__django_structlog__"] == {"request_id": "4f1c", "user_id": 7}
     worker = CeleryReceiver()
     worker.connect_worker_signals()
-    build_tracer(says_something.name, says_something, app=app)(message.headers["id"], (), {}, request=message.headers)
+    work: Any = build_tracer(says_something.name, says_something, app=app)
+    work(message.headers["id"], (), {}, request=message.headers)
     said = [json.loads(line) for line in lines.getvalue().splitlines() if '"at work"' in line]
     assert [(line["request_id"], line["user_id"], line["task_id"]) for line in said] == [
         ("4f1c", 7, message.headers["id"])
