@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from orgs import founding
+from orgs import founding, throttle
 from orgs.models import User
 
 LONGEST_EMAIL = 254
@@ -22,6 +22,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         if len(email) > LONGEST_EMAIL:
             raise ValidationError(f"An e-mail address has at most {LONGEST_EMAIL} characters.")
         return str(super().clean_email(email))
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Where allauth's own limits count by: the same address as everybody else's."""
+        return throttle.address(request)
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """A new account. Two sign-ups with one address at the same moment make one account and get the same answer."""

@@ -4,8 +4,11 @@ Tasks find their work by query, so a lost, doubled or late run changes nothing.
 """
 
 import os
+from logging.config import dictConfig
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
+from django_structlog.celery.steps import DjangoStructLogInitStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -26,6 +29,31 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["billing"])
+# Its lines carry the id of the request that asked for the work.
+app.steps["worker"].add(DjangoStructLogInitStep)
+
+
+@signals.setup_logging.connect
+def _log_as_the_portal_does(**told: Any) -> None:
+    """Celery would put up its own handlers: lines that are not JSON and that nothing cleans."""
+    from django.conf import settings
+
+    dictConfig(settings.LOGGING)
+
+
+@signals.worker_init.connect
+@signals.beat_init.connect
+def _refuse_wrong_settings(**told: Any) -> None:
+    """Neither worker nor clock starts with settings that the web server refuses."""
+    from django.core.exceptions import ImproperlyConfigured
+
+    from portal import checks
+
+    try:
+        checks.refuse_wrong_settings()
+    except ImproperlyConfigured as wrong:
+        # A signal's receiver may only stop the process like this: exceptions are logged and passed over.
+        raise SystemExit(str(wrong)) from None
 
 
 def _every(seconds: float, task: str) -> dict[str, object]:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
+from orgs import throttle
 from portal import brand
 from portal.env import env
 
@@ -21,12 +22,13 @@ CENT = Decimal("0.01")
 STRIPE_MINIMUM = Decimal("0.50")
 RETENTION_MINIMUM = 40  # usage of the last month may still be corrected
 SECRET_KEY_LENGTH = 50
+ALLAUTH_RATES = {"SIGN_IN": "login", "SIGN_UP": "signup", "PASSWORD_RESET": "reset_password"}
 
 
 @register(TAG)
 def settings_make_sense(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Everywhere: values that can be read, and that fit together."""
-    findings = [*env.wrong, *brand.problems(settings.BRAND), *_addresses(), *_stripe(), *_rules()]
+    findings = [*env.wrong, *brand.problems(settings.BRAND), *_addresses(), *_stripe(), *_rules(), *_rates()]
     return [Error(finding, id="purser.E001") for finding in findings]
 
 
@@ -84,6 +86,17 @@ def _rules() -> Iterator[str]:
         yield "OVERDRAFT_CEILING_USD must not be negative."
     if settings.USAGE_RETENTION_DAYS < RETENTION_MINIMUM:
         yield f"USAGE_RETENTION_DAYS must be at least {RETENTION_MINIMUM}."
+
+
+def _rates() -> Iterator[str]:
+    by_allauth = {name: settings.ACCOUNT_RATE_LIMITS[kind].split("/ip")[0] for name, kind in ALLAUTH_RATES.items()}
+    for name, rate in {**{name.upper(): rate for name, rate in settings.RATES.items()}, **by_allauth}.items():
+        try:
+            throttle.Rate.of(rate)
+        except ValueError as wrong:
+            yield f"RATE_{name}: {wrong}"
+    if settings.ALLAUTH_TRUSTED_PROXY_COUNT < 0:
+        yield "TRUSTED_PROXY_COUNT must not be negative."
 
 
 def _missing() -> Iterator[str]:

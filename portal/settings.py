@@ -11,6 +11,7 @@ import django_stubs_ext
 import structlog
 from csp.constants import NONE, SELF
 
+from portal import redaction
 from portal.env import BASE_DIR, database, env, local_secret
 
 # Generic classes of Django may be subscripted at run time too.
@@ -63,16 +64,18 @@ INSTALLED_APPS = [
     "template_partials",
 ]
 MIDDLEWARE = [
+    # First what an answer needs even if one of the others fails.
+    "portal.middleware.security_headers",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "portal.middleware.security_headers",
+    "portal.middleware.body_limit",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -115,7 +118,11 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 REDIS_URL: str = env.str("REDIS_URL", default="")
 CACHES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    "default": {
+        "BACKEND": "portal.cache.RedisOrNothing",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_timeout": 1.0, "socket_connect_timeout": 1.0},
+    }
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
@@ -206,13 +213,43 @@ SECURE_SSL_REDIRECT = HTTPS and PRODUCTION
 SECURE_REDIRECT_EXEMPT = [r"^health/"]  # asked by load balancers from the inside, in plain HTTP
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS and PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS and PRODUCTION
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+BEHIND_PROXY: bool = env.bool("BEHIND_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024
+# Forms and webhooks. The JSON doors take up to 5 MB and measure it themselves.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# --- How often (orgs/throttle.py; "20/10m": twenty times in ten minutes) ---------------------------------------------------
+# How many proxies of our own append to X-Forwarded-For: limits by address count from the last of them.
+ALLAUTH_TRUSTED_PROXY_COUNT: int = env.int("TRUSTED_PROXY_COUNT", default=1 if BEHIND_PROXY else 0)
+RATES: dict[str, str] = {
+    # By person.
+    "checkout": env.str("RATE_CHECKOUT", default="60/10m"),
+    "new_key": env.str("RATE_NEW_KEY", default="60/10m"),
+    "new_team": env.str("RATE_NEW_TEAM", default="20/h"),
+    # By gateway, far above what serves ten thousand keys; by customer's key; by address, for tokens nobody knows.
+    "gateway": env.str("RATE_GATEWAY", default="200000/m"),
+    "customer_key": env.str("RATE_CUSTOMER_KEY", default="600/m"),
+    "unknown_token": env.str("RATE_UNKNOWN_TOKEN", default="120/m"),
+}
+# allauth's own: by address ("ip"), by person ("user") or by the e-mail address that was typed ("key").
+ACCOUNT_RATE_LIMITS = {
+    "login": env.str("RATE_SIGN_IN", default="30/m") + "/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "signup": env.str("RATE_SIGN_UP", default="20/m") + "/ip",
+    "reset_password": env.str("RATE_PASSWORD_RESET", default="20/m") + "/ip,5/10m/key",
+    "reset_password_from_key": "20/m/ip",
+    "change_password": "5/m/user",
+    "manage_email": "10/m/user",
+    "reauthenticate": "10/m/user",
+    "confirm_email": "1/3m/key",
+}
 
 # --- Logs: JSON lines, no secrets, no e-mail addresses -------------------------------------------------------------------
+# Cleaned as whole lines (portal/redaction.py). The id of a request goes with the tasks it asked for.
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
 structlog.configure(
     processors=[
@@ -233,12 +270,17 @@ LOGGING = {
     "formatters": {
         "json": {
             "()": "structlog.stdlib.ProcessorFormatter",
-            "processor": structlog.processors.JSONRenderer(),
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+                redaction.line,
+            ],
             "foreign_pre_chain": [
                 structlog.contextvars.merge_contextvars,
                 structlog.stdlib.add_logger_name,
                 structlog.stdlib.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso"),
+                structlog.processors.format_exc_info,
             ],
         }
     },

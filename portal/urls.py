@@ -5,6 +5,9 @@ from django.urls import include, path
 
 from portal import brand, gallery, health, theme
 
+# What allauth answers with when its own limits are met.
+handler429 = "orgs.throttle.page"
+
 urlpatterns = [
     path("", include("orgs.urls")),
     path("", include("billing.urls")),

@@ -25,6 +25,7 @@ from django.http.request import RawPostDataException, UnreadablePostError
 
 from billing.api import strict
 from billing.metering import gateways
+from orgs import throttle
 
 MOST_BYTES = 5 * 1024 * 1024
 """The largest body, after decompression."""
@@ -99,7 +100,7 @@ def gateway(view: View) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            request.gateway = _recognised(bearer(request))  # type: ignore[attr-defined]
+            request.gateway = _recognised(request)  # type: ignore[attr-defined]
             return view(request, *args, **kwargs)
         except Problem as problem:
             return problem.answer()
@@ -116,12 +117,26 @@ def bearer(request: HttpRequest) -> str:
     return token.strip()
 
 
-def _recognised(token: str) -> gateways.Known:
+def taken(what: str, who: str) -> None:
+    """Count this call; beyond its rate it is a 429 that says when to come again. Nothing was read or stored."""
+    try:
+        throttle.take(what, who, now=datetime.now(UTC))
+    except throttle.TooOften as refusal:
+        detail = f"more calls than this door takes; nothing was stored, send the same again in {refusal.retry_after} s"
+        raise Problem(429, "too_many_requests", detail, headers={"Retry-After": str(refusal.retry_after)}) from None
+
+
+def _recognised(request: HttpRequest) -> gateways.Known:
+    """The gateway whose token this is. Tokens that nobody knows are counted by the address they come from."""
     known = gateways.recognise(
-        hashlib.sha256(token.encode("utf-8", "replace")).digest(), now=datetime.now(UTC), tick=time.monotonic()
+        hashlib.sha256(bearer(request).encode("utf-8", "replace")).digest(),
+        now=datetime.now(UTC),
+        tick=time.monotonic(),
     )
     if known is None:
+        taken(throttle.UNKNOWN_TOKEN, throttle.address(request))
         raise _unknown("this gateway token is unknown, expired or revoked")
+    taken(throttle.GATEWAY, str(known.id))
     return known
 
 

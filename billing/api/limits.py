@@ -17,7 +17,7 @@ from billing.limits import feed, reading, remedies, resolved
 from billing.limits.answers import Answer, Reason
 from billing.limits.entitlements import TTL
 from billing.limits.reading import Told
-from orgs import keys
+from orgs import keys, throttle
 
 PUBLIC_ID = re.compile(r"[A-Za-z0-9_-]{1,24}")
 
@@ -73,7 +73,12 @@ def refresh(request: doors.GatewayRequest) -> HttpResponse:
 def me(request: HttpRequest) -> HttpResponse:
     """For the holder of a key, who shows the key itself."""
     _only_parameter(request)
-    return _answer(reading.by_hash(keys.fingerprint(doors.bearer(request)), now=timezone.now()))
+    told = reading.by_hash(keys.fingerprint(doors.bearer(request)), now=timezone.now())
+    if told is None:
+        doors.taken(throttle.UNKNOWN_TOKEN, throttle.address(request))
+    else:
+        doors.taken(throttle.CUSTOMER_KEY, str(told.key_id))
+    return _answer(told)
 
 
 @doors.door("GET")

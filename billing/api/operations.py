@@ -21,6 +21,7 @@ UNREADABLE = "The body or the address is not what the door takes. `at` is the pl
 UNAUTHORIZED = "`unauthorized`: the bearer token is missing, unknown, expired or revoked."
 NO_KEY = "`unknown_key`, `key_revoked`, `key_expired`: answer 401 to the key's holder; `unauthorized`: your own token."
 AWAY = "`unavailable`: the database is away. Nothing was stored; send the same again."
+TOO_OFTEN = "`too_many_requests`: more calls than the door takes. Nothing was stored; wait `Retry-After` seconds."
 TOO_LARGE = "More than 5 MB after decompression, or more than 10,000 events."
 NOT_JSON = "The body is not `application/json` in UTF-8, or is encoded with something other than gzip."
 
@@ -97,7 +98,7 @@ EVENT = {
     "output_tokens": 10,
     "occurred_at": "2026-04-14T12:41:06.412Z",
 }
-USAGE_ERRORS = {400: UNREADABLE, 401: UNAUTHORIZED, 413: TOO_LARGE, 415: NOT_JSON, 503: AWAY}
+USAGE_ERRORS = {400: UNREADABLE, 401: UNAUTHORIZED, 413: TOO_LARGE, 415: NOT_JSON, 429: TOO_OFTEN, 503: AWAY}
 
 OPERATIONS = (
     Operation(
@@ -156,7 +157,7 @@ OPERATIONS = (
         body_example={"key_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
         answer=answers.Answer,
         answer_example=ANSWER,
-        errors={400: UNREADABLE, 401: NO_KEY, 413: TOO_LARGE, 415: NOT_JSON, 503: AWAY},
+        errors={400: UNREADABLE, 401: NO_KEY, 413: TOO_LARGE, 415: NOT_JSON, 429: TOO_OFTEN, 503: AWAY},
     ),
     Operation(
         id="refresh_limits",
@@ -176,6 +177,7 @@ OPERATIONS = (
             400: UNREADABLE,
             401: NO_KEY,
             403: "`resolve_first`: this gateway has not resolved that key.",
+            429: TOO_OFTEN,
             503: AWAY,
         },
     ),
@@ -208,6 +210,7 @@ OPERATIONS = (
             400: UNREADABLE,
             401: UNAUTHORIZED,
             410: "`cursor_expired`: older than 24 hours. Drop all kept answers and begin without a cursor.",
+            429: TOO_OFTEN,
             503: AWAY,
         },
     ),
@@ -224,6 +227,7 @@ OPERATIONS = (
         errors={
             400: UNREADABLE,
             401: "`unknown_key`, `key_revoked`, `key_expired`, or `unauthorized` without a bearer token.",
+            429: TOO_OFTEN,
             503: AWAY,
         },
     ),

@@ -19,7 +19,7 @@ from billing.money import ZERO, from_cents, to_cents
 from billing.payments import buying, collecting, outcomes, polling
 from billing.payments.models import OPEN_STATES, Intent, PaymentMethod, Purpose, State
 from billing.views.buy_form import SUGGESTED, BuyForm, Shown
-from orgs import access
+from orgs import access, throttle
 from orgs.access import OrgRequest
 
 HURRY = timedelta(minutes=2)
@@ -32,6 +32,7 @@ HURRY = timedelta(minutes=2)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @access.requires(access.MOVE_MONEY)
+@throttle.posts(throttle.CHECKOUT)
 def buy(request: OrgRequest, slug: str) -> HttpResponse:
     """Say what will happen; on POST do it, unless what was shown is not true any more: then show it again."""
     now = timezone.now()

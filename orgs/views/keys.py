@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from orgs import access, keys
+from orgs import access, keys, throttle
 from orgs.access import OrgRequest
 from orgs.forms import NewKeyForm
 from orgs.models import ApiKey
@@ -35,6 +35,7 @@ def list_keys(request: OrgRequest, slug: str) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @access.requires(access.MANAGE_KEYS)
+@throttle.posts(throttle.NEW_KEY)
 def new_key(request: OrgRequest, slug: str) -> HttpResponse:
     form = NewKeyForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():

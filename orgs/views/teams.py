@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from orgs import access, founding
+from orgs import access, founding, throttle
 from orgs.access import OrgRequest, PersonRequest
 from orgs.forms import OrganizationNameForm, TeamForm
 from orgs.models import Organization
@@ -14,6 +14,7 @@ from orgs.models import Organization
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @access.signed_in
+@throttle.posts(throttle.NEW_TEAM)
 def new_team(request: PersonRequest) -> HttpResponse:
     form = TeamForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
