@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from typing import Any
 
 from django.core.management import call_command
 
@@ -130,7 +131,7 @@ def _build() -> None:
     connection.close()
 
 
-def _verify() -> list[dict[str, object]]:
+def _verify() -> list[dict[str, Any]]:
     out = io.StringIO()
     try:
         call_command("verify_ledger", stdout=out)

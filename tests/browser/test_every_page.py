@@ -79,6 +79,8 @@ def look(page: Page, address: str, name: str, size: str, theme: str) -> list[str
     return [f"{name} {size} {theme}: {fault}" for fault in [*wrong, *violations(page)]]
 
 
+# Its month of use is told by the minute, without events.
+@pytest.mark.books_differ("hour_of_events", "minute_of_events")
 @pytest.mark.parametrize("size", SIZES)
 def test_alices_pages(
     visitor: Page, portal: str, a_month_of_use: None, alice_client: Client, alice_personal: Organization, size: str

@@ -6,6 +6,7 @@ Everything goes through the real code, on a clock of its own.
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 from billing import flows
@@ -95,8 +96,9 @@ class Activity:
 
     def promote(self, key: ApiKey) -> None:
         flows.grant_promotional(
-            key.organization_id, self.chance.randrange(1, 9), key=str(uuid4()), title="Welcome credit", reason="welcome",
-            expires_at=self.now + timedelta(hours=self.chance.randrange(1, 60)), issued_by=None, now=self.now,
+            key.organization_id, Decimal(self.chance.randrange(1, 9)), key=str(uuid4()), title="Welcome credit",
+            reason="welcome", expires_at=self.now + timedelta(hours=self.chance.randrange(1, 60)), issued_by=None,
+            now=self.now,
         )  # fmt: skip
 
     def reverse(self, _: ApiKey) -> None:
