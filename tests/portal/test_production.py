@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +25,9 @@ PRODUCTION = {
 }
 WEB = "import portal.wsgi"
 WORKER = ("-m", "celery", "--app", "portal", "worker", "--pool", "solo")
-CLOCK = ("-m", "celery", "--app", "portal", "beat", "--schedule", os.devnull)
+# A file of the test's own: a schedule that it cannot open, beat deletes, whatever it is.
+SCHEDULE = str(Path(tempfile.gettempdir()) / f"purser-test-beat-{os.getpid()}")
+CLOCK = ("-m", "celery", "--app", "portal", "beat", "--schedule", SCHEDULE, "--pidfile", "")
 CHECK = ("manage.py", "check", "--deploy", "--fail-level", "INFO")
 
 LOOK = """
