@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -25,9 +24,8 @@ PRODUCTION = {
 }
 WEB = "import portal.wsgi"
 WORKER = ("-m", "celery", "--app", "portal", "worker", "--pool", "solo")
-# A file of the test's own: a schedule that it cannot open, beat deletes, whatever it is.
-SCHEDULE = str(Path(tempfile.gettempdir()) / f"purser-test-beat-{os.getpid()}")
-CLOCK = ("-m", "celery", "--app", "portal", "beat", "--schedule", SCHEDULE, "--pidfile", "")
+# Beat writes its schedule where it runs, and deletes a file of that name that it cannot open: never name one that is there.
+CLOCK = ("-m", "celery", "--app", "portal", "beat", "--pidfile", "", "--schedule", "{folder}/schedule")
 CHECK = ("manage.py", "check", "--deploy", "--fail-level", "INFO")
 
 LOOK = """
@@ -110,9 +108,9 @@ SANDBOX = {"STRIPE_API_BASE": "http://127.0.0.1:12111", "STRIPE_SECRET_KEY": "sk
     ],
 )
 def test_nothing_starts_with_what_is_for_trying_out(
-    command: tuple[str, ...], changed: dict[str, str], said: str
+    command: tuple[str, ...], changed: dict[str, str], said: str, tmp_path: Path
 ) -> None:
-    answer = run(*command, **changed)
+    answer = run(*(word.replace("{folder}", str(tmp_path)) for word in command), **changed)
     assert answer.returncode != 0
     assert said in answer.stderr
     assert "sk_live_51" not in answer.stderr
