@@ -18,6 +18,8 @@ from tests.factories import orgs as people
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
+told_without_events = pytest.mark.books_differ("hour_of_events", "minute_of_events")
+"""The month of use below is told by the minute."""
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 PRIVATE = {
     "overview": "/o/acme/",
@@ -79,8 +81,7 @@ def look(page: Page, address: str, name: str, size: str, theme: str) -> list[str
     return [f"{name} {size} {theme}: {fault}" for fault in [*wrong, *violations(page)]]
 
 
-# Its month of use is told by the minute, without events.
-@pytest.mark.books_differ("hour_of_events", "minute_of_events")
+@told_without_events
 @pytest.mark.parametrize("size", SIZES)
 def test_alices_pages(
     visitor: Page, portal: str, a_month_of_use: None, alice_client: Client, alice_personal: Organization, size: str
@@ -94,6 +95,7 @@ def test_alices_pages(
     assert wrong == []
 
 
+@told_without_events
 def test_staff_pages(visitor: Page, portal: str, a_month_of_use: None, acme: Organization) -> None:
     staff = people.person("sam@purser.example", "Sam Staff")
     staff.is_staff = staff.is_superuser = True
