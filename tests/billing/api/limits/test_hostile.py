@@ -80,7 +80,10 @@ def test_resolve_refuses_what_it_cannot_read(gateway: Caller, body: bytes) -> No
     ("body", "more"),
     [
         (b"not gzip", {"headers": {"content-encoding": "gzip"}}),
-        (gzip.compress(b'{"key_sha256": "%s"}' % GOOD.encode(), mtime=0)[:-9], {"headers": {"content-encoding": "gzip"}}),
+        (
+            gzip.compress(b'{"key_sha256": "%s"}' % GOOD.encode(), mtime=0)[:-9],
+            {"headers": {"content-encoding": "gzip"}},
+        ),
         (gzip.compress(b" " * (6 * 1024 * 1024), mtime=0), {"headers": {"content-encoding": "gzip"}}),
         (b"{}", {"headers": {"content-encoding": "br"}}),
         (b"{}", {"content_type": "text/plain"}),
