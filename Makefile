@@ -6,7 +6,7 @@ PY := .venv/bin/python
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format css verify bench bench-verify reset
+.PHONY: help setup run test money lint format css verify bench bench-verify reset
 
 help: ## What there is
 	@echo "Purser. In a new clone, 'make run' is all it takes."
@@ -23,6 +23,9 @@ run: setup ## The whole portal on this machine, with a demo customer; Ctrl-C sto
 test: setup ## All tests (T='-k words' or T=tests/billing/ledger for some)
 	@$(PY) -m sandbox.chromium
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(T)
+
+money: setup ## The suites about money at their full figures, which are the last line (A='-k races')
+	@$(PY) -m tests.money $(A)
 
 lint: setup ## Style, types, import order, templates, migrations, built CSS
 	@echo "ruff: style" && $(PY) -m ruff check --quiet . && $(PY) -m ruff format --quiet --check .

@@ -18,7 +18,7 @@ from billing.metering.models import (
     UsageReversal,
     UsageSeen,
 )
-from billing.payments.models import Customer, Intent, PaymentMethod
+from billing.payments.models import Customer, Dispute, DisputeMovement, Intent, PaymentMethod, Refund
 from billing.webhooks.models import InboxEvent
 
 __all__ = [
@@ -29,6 +29,8 @@ __all__ = [
     "Coverage",
     "CreditGrant",
     "Customer",
+    "Dispute",
+    "DisputeMovement",
     "Gateway",
     "GatewayToken",
     "InboxEvent",
@@ -43,6 +45,7 @@ __all__ = [
     "Plan",
     "Price",
     "RateLimit",
+    "Refund",
     "RefusedUsage",
     "SweepRun",
     "Transfer",

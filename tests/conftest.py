@@ -15,8 +15,12 @@ from django.test import Client, TransactionTestCase
 from orgs.models import Organization, Role, User
 from sandbox import chromium
 from sandbox.postgres import Cluster
+from tests import figures as counted
 from tests import verified
 from tests.factories import orgs as people
+
+figures = counted.figures
+pytest_terminal_summary = counted.pytest_terminal_summary
 
 # The same examples on every machine, so that red means changed code; PURSER_EXPLORE=1 looks for new ones.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)

@@ -61,3 +61,47 @@ class Checkout:
     expires_at: datetime
     intent_id: UUID | None
     payment: Payment | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """A refund as Stripe knows it. `status`: pending, requires_action, succeeded, failed or canceled.
+
+    `refund_id` is ours, from the metadata; None for one made in Stripe's dashboard. `reason` is Stripe's, or empty.
+    """
+
+    id: str
+    status: str
+    amount_cents: int
+    currency: str
+    charge_id: str
+    payment_id: str
+    created: datetime
+    reason: str = ""
+    failure_code: str = ""
+    refund_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A balance transaction of a dispute, gross: less than 0 was withdrawn, more was reinstated."""
+
+    id: str
+    amount_cents: int
+    currency: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A dispute with everything it has moved so far. `status` and `reason` are Stripe's."""
+
+    id: str
+    status: str
+    reason: str
+    amount_cents: int
+    currency: str
+    charge_id: str
+    payment_id: str
+    created: datetime
+    movements: tuple[Movement, ...] = ()

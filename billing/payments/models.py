@@ -1,4 +1,4 @@
-"""The tables of money coming in."""
+"""The tables of money coming in, and of what goes back: refunds and disputes."""
 
 import uuid
 
@@ -7,6 +7,9 @@ from django.db import models
 from django.db.models import Q
 
 from billing.ledger.models import Wallet
+
+MOST_CENTS = 100_000_000
+"""A million dollars: no payment, refund or dispute is of more."""
 
 
 class Customer(models.Model):
@@ -101,8 +104,9 @@ class Intent(models.Model):
     class Meta:
         db_table = "payment_intent"
         constraints = [
+            models.UniqueConstraint(fields=["wallet", "id"], name="payment_intent_of_organization"),
             models.CheckConstraint(
-                condition=Q(amount_cents__gt=0, amount_cents__lte=100_000_000), name="payment_intent_amount_bounded"
+                condition=Q(amount_cents__gt=0, amount_cents__lte=MOST_CENTS), name="payment_intent_amount_bounded"
             ),
             models.CheckConstraint(condition=Q(purpose__in=Purpose.values), name="payment_intent_purpose_known"),
             models.CheckConstraint(condition=Q(state__in=State.values), name="payment_intent_state_known"),
@@ -123,3 +127,127 @@ class Intent(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+# --- Money going back --------------------------------------------------------------------------------------------------
+
+
+class RefundState(models.TextChoices):
+    """A refund moves down this list only (trigger). Stripe may fail one that had succeeded: the bank sent it back."""
+
+    ASKED = "asked", "Asked"
+    UNKNOWN = "unknown", "Outcome unknown"
+    PENDING = "pending", "On its way"
+    SUCCEEDED = "succeeded", "Refunded"
+    FAILED = "failed", "Failed"
+
+
+OPEN_REFUNDS = (RefundState.ASKED, RefundState.UNKNOWN, RefundState.PENDING)
+
+
+class Refund(models.Model):
+    """Money of one payment on its way back to the card: asked for by staff, or made in Stripe's dashboard (A17).
+
+    What it takes is in the ledger from the moment it is asked (account 2300). `key`: `staff:{form}` or `stripe:{refund}`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    wallet = models.ForeignKey(Wallet, models.PROTECT, db_column="org_id", related_name="refunds")
+    intent = models.ForeignKey(Intent, models.PROTECT, related_name="refunds")
+    amount_cents = models.BigIntegerField()
+    state = models.CharField(max_length=10, choices=RefundState, default=RefundState.ASKED)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    key = models.CharField(max_length=120, unique=True)
+    reason = models.TextField(blank=True, default="")
+    stripe_reason = models.CharField("reason at Stripe", max_length=40, blank=True, default="")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField()
+    called_at = models.DateTimeField(null=True)
+    checked_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    provider_id = models.CharField("refund at Stripe", max_length=64, unique=True, null=True)
+    failure_code = models.CharField(max_length=64, blank=True, default="")
+    needs_review = models.BooleanField(default=False, db_default=False)
+    reviewed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    reviewed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "refund"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount_cents__gt=0, amount_cents__lte=MOST_CENTS), name="refund_amount_bounded"
+            ),
+            models.CheckConstraint(condition=Q(state__in=RefundState.values), name="refund_state_known"),
+            models.CheckConstraint(
+                condition=~Q(state__in=["pending", "succeeded"]) | Q(provider_id__isnull=False),
+                name="refund_done_is_named",
+            ),
+            models.CheckConstraint(
+                condition=Q(asked_by__isnull=True) | ~Q(reason=""), name="refund_by_staff_has_reason"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["created_at"], condition=Q(state__in=OPEN_REFUNDS), name="refund_open"),
+            models.Index(fields=["intent"], name="refund_of_intent"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Dispute(models.Model):
+    """A payment that its cardholder's bank disputes, or inquires about; one row per dispute of Stripe's (A18).
+
+    `status` is Stripe's and moves forward only (trigger). From `created_at` until `closed_at` the payment's grant is held
+    and no card of the organization is charged without its customer.
+    """
+
+    wallet = models.ForeignKey(Wallet, models.PROTECT, db_column="org_id", related_name="disputes")
+    intent = models.ForeignKey(Intent, models.PROTECT, related_name="disputes")
+    provider_id = models.CharField("dispute at Stripe", max_length=64, unique=True)
+    amount_cents = models.BigIntegerField()
+    reason = models.CharField(max_length=40, blank=True, default="")
+    status = models.CharField(max_length=24)
+    opened_at = models.DateTimeField("opened at Stripe")
+    created_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    checked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "dispute"
+        constraints = [
+            models.UniqueConstraint(fields=["wallet", "id"], name="dispute_of_organization"),
+            models.CheckConstraint(
+                condition=Q(amount_cents__gt=0, amount_cents__lte=MOST_CENTS), name="dispute_amount_bounded"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["wallet"], condition=Q(closed_at__isnull=True), name="dispute_open"),
+            models.Index(fields=["intent"], name="dispute_of_intent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.provider_id
+
+
+class DisputeMovement(models.Model):
+    """One of Stripe's balance transactions for a dispute, once it is in the ledger: less than 0 withdrawn, more reinstated.
+
+    Gross, without Stripe's fee. Its id makes sure that each is posted once, whoever tells of it.
+    """
+
+    id = models.CharField("balance transaction", max_length=64, primary_key=True)
+    wallet = models.ForeignKey(Wallet, models.PROTECT, db_column="org_id", related_name="+")
+    dispute = models.ForeignKey(Dispute, models.PROTECT, related_name="movements")
+    amount_cents = models.BigIntegerField()
+    at = models.DateTimeField()
+    posted_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "dispute_movement"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount_cents__gte=-MOST_CENTS, amount_cents__lte=MOST_CENTS) & ~Q(amount_cents=0),
+                name="dispute_movement_amount_bounded",
+            ),
+        ]
