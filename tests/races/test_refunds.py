@@ -49,9 +49,7 @@ def refunded(team: Organization) -> Decimal:
 
 
 def on_its_way(team: Organization) -> Decimal:
-    balance: Decimal = asked(
-        "SELECT coalesce(sum(balance), 0) FROM account WHERE org_id = %s AND code = 2300", team.pk
-    )
+    balance: Decimal = asked("SELECT coalesce(sum(balance), 0) FROM account WHERE org_id = %s AND code = 2300", team.pk)
     return balance
 
 

@@ -1,6 +1,5 @@
 """Refunds: what staff give back, what Stripe makes of it, and what its dashboard does without us."""
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,10 +10,10 @@ from django.utils import timezone
 from billing import flows
 from billing.ledger import balances
 from billing.ledger.chart import Code
-from billing.ledger.models import Account, CreditGrant, Transfer
-from billing.payments import gateway, polling, refunding, refunds
+from billing.ledger.models import Account, Transfer
+from billing.payments import polling, refunds
 from billing.payments.models import Intent, Refund, RefundState
-from billing.payments.refunds import Order, RefundRefused
+from billing.payments.refunds import Order
 from orgs.models import Organization, User
 from sandbox.stripe import Running
 from tests.factories.paying import PAYS, begin
