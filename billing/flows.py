@@ -4,6 +4,7 @@ Each function is one transaction (or a row of small ones), takes the wallet's lo
 the gateways, so that the numbers of the limits feed follow the order of commits.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -15,8 +16,9 @@ from billing.ledger.models import CreditGrant
 from billing.limits import publishing
 from billing.metering import charging, reversing, watermark
 from billing.metering.reversing import Reversal
-from billing.payments import outcomes
+from billing.payments import outcomes, reconciling
 from billing.payments.outcomes import Outcome, Settled
+from billing.payments.reconciliations import Reconciliation
 
 
 def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Settled | None:
@@ -79,3 +81,10 @@ def expire(*, now: datetime) -> int:
         wallets.lock(waiting)
         publishing.publish(waiting, now=now)
     return expired
+
+
+def reconcile(
+    *, now: datetime, since: datetime | None = None, say: Callable[[str], None] = lambda words: None
+) -> Reconciliation:
+    """Stripe's lists and the books are compared both ways; what a webhook should have told of is told now."""
+    return reconciling.reconcile(reconciling.Apply(payment_outcome), now=now, since=since, say=say)

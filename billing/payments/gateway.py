@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import connection
 from stripe import RequestsClient, StripeClient
 
-from billing.payments.answers import Card, Charge, Checkout, Decline, Payment
+from billing.payments.answers import Card, Charge, Checkout, Decline, Dispute, Movement, Payment, Refund
 
 if TYPE_CHECKING:
     from stripe.params.checkout import SessionCreateParams
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 CURRENCY = "usd"
 INTENT = "purser_intent"
 """Under this name our intent's id travels in Stripe's metadata."""
+REFUND = "purser_refund"
 CONNECT_SECONDS = 5.0
 LISTED_AT_MOST = 300
 
@@ -169,6 +170,35 @@ def read_charge(charge_id: str) -> Charge:
         return _charge(client.v1.charges.retrieve(charge_id))
 
 
+def read_refund(refund_id: str) -> Refund:
+    with _call() as client:
+        return _refund(client.v1.refunds.retrieve(refund_id))
+
+
+def read_dispute(dispute_id: str) -> Dispute:
+    with _call() as client:
+        return _dispute(client.v1.disputes.retrieve(dispute_id))
+
+
+def charges_since(moment: datetime) -> Iterator[Charge]:
+    """Every attempt on a card since then, newest first, page by page."""
+    with _call() as client:
+        listed = client.v1.charges.list({"created": {"gte": int(moment.timestamp())}, "limit": 100})
+        yield from (_charge(charge) for charge in listed.auto_paging_iter())
+
+
+def refunds_since(moment: datetime) -> Iterator[Refund]:
+    with _call() as client:
+        listed = client.v1.refunds.list({"created": {"gte": int(moment.timestamp())}, "limit": 100})
+        yield from (_refund(refund) for refund in listed.auto_paging_iter())
+
+
+def disputes_since(moment: datetime) -> Iterator[Dispute]:
+    with _call() as client:
+        listed = client.v1.disputes.list({"created": {"gte": int(moment.timestamp())}, "limit": 100})
+        yield from (_dispute(dispute) for dispute in listed.auto_paging_iter())
+
+
 # --- How a call is made ----------------------------------------------------------------------------------------------
 
 
@@ -249,7 +279,56 @@ def _charge(charge: stripe.Charge) -> Charge:
     card = None
     if shown is not None and charge.payment_method:
         card = Card(charge.payment_method, shown.brand or "", shown.last4 or "", shown.exp_month, shown.exp_year)
-    return Charge(charge.id, charge.amount_captured, charge.currency, _moment(charge.created), charge.paid, card)
+    return Charge(
+        id=charge.id,
+        amount_cents=charge.amount_captured,
+        currency=charge.currency,
+        created=_moment(charge.created),
+        paid=charge.paid,
+        card=card,
+        payment_id=_id(charge.payment_intent),
+        intent_id=_ours(getattr(charge.metadata, INTENT, None)),
+        refunded_cents=charge.amount_refunded,
+        disputed=charge.disputed,
+        customer_id=_id(charge.customer),
+    )
+
+
+def _refund(refund: stripe.Refund) -> Refund:
+    return Refund(
+        id=refund.id,
+        status=refund.status or "",
+        amount_cents=refund.amount,
+        currency=refund.currency,
+        charge_id=_id(refund.charge),
+        payment_id=_id(refund.payment_intent),
+        created=_moment(refund.created),
+        reason=refund.reason or "",
+        failure_code=getattr(refund, "failure_reason", None) or "",
+        refund_id=_ours(getattr(refund.metadata, REFUND, None)),
+    )
+
+
+def _dispute(dispute: stripe.Dispute) -> Dispute:
+    return Dispute(
+        id=dispute.id,
+        status=dispute.status,
+        reason=dispute.reason,
+        amount_cents=dispute.amount,
+        currency=dispute.currency,
+        charge_id=_id(dispute.charge),
+        payment_id=_id(dispute.payment_intent),
+        created=_moment(dispute.created),
+        movements=tuple(
+            Movement(moved.id, moved.amount, moved.currency, _moment(moved.created))
+            for moved in dispute.balance_transactions
+        ),
+    )
+
+
+def _id(named: object) -> str:
+    """What Stripe may answer as an id, as an object or not at all."""
+    return named if isinstance(named, str) else str(getattr(named, "id", "") or "")
 
 
 def _moment(seconds: int) -> datetime:
