@@ -16,7 +16,8 @@ from billing.ledger.models import CreditGrant
 from billing.limits import publishing
 from billing.metering import charging, reversing, watermark
 from billing.metering.reversing import Reversal
-from billing.payments import outcomes, reconciling
+from billing.payments import answers, outcomes, reconciling, refunding, refunds, reversals
+from billing.payments.models import Refund, RefundState
 from billing.payments.outcomes import Outcome, Settled
 from billing.payments.reconciliations import Reconciliation
 
@@ -83,8 +84,49 @@ def expire(*, now: datetime) -> int:
     return expired
 
 
+def refund(order: refunds.Order, *, now: datetime) -> Refund:
+    """Staff give money back. What it takes is committed before Stripe hears of it; raises `RefundRefused`."""
+    with transaction.atomic():
+        wallets.lock([order.org_id])
+        charging.drain([order.org_id], now=now)
+        asked = refunds.ask(order, now=now)
+        publishing.publish([order.org_id], now=now)
+    if asked.state in (RefundState.ASKED, RefundState.UNKNOWN):
+        return refund_told(refunding.send(asked.pk, now=now), now=now) or asked
+    return asked
+
+
+def refund_told(told: refunds.Outcome, *, now: datetime) -> Refund | None:
+    """What became of a refund: by the answer, a webhook, the poller; also one made in Stripe's dashboard. None: not ours."""
+    intent_id = refunds.intent_of(told)
+    if intent_id is None:
+        return None
+    org_id = _payment_first(intent_id, told if isinstance(told, answers.Refund) else None, now)
+    with transaction.atomic():
+        wallets.lock([org_id])
+        charging.drain([org_id], now=now)
+        settled = refunds.settle(told, intent_id, now=now)
+        publishing.publish([org_id], now=now)
+        return settled
+
+
+def review_refund(refund_id: UUID, *, by: int, now: datetime) -> Refund:
+    """Staff have seen a refund that was made in Stripe's dashboard."""
+    with transaction.atomic():
+        return refunds.review(refund_id, by=by, now=now)
+
+
 def reconcile(
     *, now: datetime, since: datetime | None = None, say: Callable[[str], None] = lambda words: None
 ) -> Reconciliation:
     """Stripe's lists and the books are compared both ways; what a webhook should have told of is told now."""
-    return reconciling.reconcile(reconciling.Apply(payment_outcome), now=now, since=since, say=say)
+    apply = reconciling.Apply(payment_outcome, refund_told)
+    return reconciling.reconcile(apply, now=now, since=since, say=say)
+
+
+def _payment_first(intent_id: UUID, told: reversals.Told | None, now: datetime) -> int:
+    """Money can go back before we heard that it came: then the payment is settled first. Answers its organization."""
+    missing = reversals.missing_payment(intent_id, told) if told else None
+    if missing is not None:
+        payment_outcome(intent_id, missing, now=now)
+    return reversals.organization(intent_id)

@@ -73,8 +73,8 @@ def _stripe() -> Iterator[str]:
 
 def _rules() -> Iterator[str]:
     low, high = settings.PURCHASE_MIN_USD, settings.PURCHASE_MAX_USD
-    if any(not amount.is_finite() for amount in (low, high, settings.OVERDRAFT_CEILING_USD)):
-        yield "PURCHASE_MIN_USD, PURCHASE_MAX_USD and OVERDRAFT_CEILING_USD must be amounts."
+    if any(not amount.is_finite() for amount in (low, high, settings.STAFF_LIMIT_USD, settings.OVERDRAFT_CEILING_USD)):
+        yield "PURCHASE_MIN_USD, PURCHASE_MAX_USD, STAFF_LIMIT_USD and OVERDRAFT_CEILING_USD must be amounts."
         return
     if any(amount % CENT for amount in (low, high)):
         yield "PURCHASE_MIN_USD and PURCHASE_MAX_USD must be whole cents: that is what a card is charged."
@@ -82,6 +82,8 @@ def _rules() -> Iterator[str]:
         yield f"PURCHASE_MIN_USD={low} is below the least that can be charged ({STRIPE_MINIMUM})."
     if high < low:
         yield f"PURCHASE_MAX_USD={high} is below PURCHASE_MIN_USD={low}."
+    if settings.STAFF_LIMIT_USD < 0:
+        yield "STAFF_LIMIT_USD must not be negative."
     if settings.OVERDRAFT_CEILING_USD < 0:
         yield "OVERDRAFT_CEILING_USD must not be negative."
     if settings.USAGE_RETENTION_DAYS < RETENTION_MINIMUM:

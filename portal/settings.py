@@ -173,6 +173,8 @@ STRIPE_CHECKOUT_ORIGIN: str = env.str("STRIPE_CHECKOUT_ORIGIN", default=STRIPE_D
 # --- The rules an operator may set -----------------------------------------------------------------------------------------
 PURCHASE_MIN_USD: Decimal = env.decimal("PURCHASE_MIN_USD", default="5.00")
 PURCHASE_MAX_USD: Decimal = env.decimal("PURCHASE_MAX_USD", default="10000.00")
+# The most that one of the staff gives back or forgives at once, alone.
+STAFF_LIMIT_USD: Decimal = env.decimal("STAFF_LIMIT_USD", default="100.00")
 OVERDRAFT_CEILING_USD: Decimal = env.decimal("OVERDRAFT_CEILING_USD", default="10.00")
 USAGE_RETENTION_DAYS: int = env.int("USAGE_RETENTION_DAYS", default=400)
 

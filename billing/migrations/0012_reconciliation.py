@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0009_money_back_guards"),
+        ("billing", "0010_held_since"),
     ]
 
     operations = [

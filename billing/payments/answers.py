@@ -16,7 +16,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One attempt on a card. `amount_cents` is what was captured; `intent_id` ours, from the metadata of its payment."""
+    """One attempt on a card. `amount_cents` is what was captured, `intent_id` ours, from the metadata."""
 
     id: str
     amount_cents: int

@@ -7,21 +7,13 @@ from uuid import UUID
 
 from billing.money import ZERO
 from billing.payments import booked
+from billing.payments import refunds as our_refunds
 from billing.payments.answers import Charge, Dispute, Refund
 from billing.payments.models import Customer, Intent, RefundState, State
 from billing.payments.models import Dispute as OurDispute
 from billing.payments.models import Refund as OurRefund
 from billing.payments.outcomes import CURRENCY
 from billing.payments.reconciliations import Kind
-
-REFUND_STATES = {
-    "succeeded": RefundState.SUCCEEDED,
-    "pending": RefundState.PENDING,
-    "requires_action": RefundState.PENDING,
-    "failed": RefundState.FAILED,
-    "canceled": RefundState.FAILED,
-}
-"""What Stripe's words for a refund are here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +111,9 @@ def refunds(told: Sequence[Refund]) -> dict[str, Judged]:
         str(row.provider_id): row
         for row in OurRefund.objects.filter(provider_id__in=[refund.id for refund in told]).select_related("intent")
     }
-    by_id = OurRefund.objects.select_related("intent").in_bulk([r.refund_id for r in told if r.refund_id])
+    # By its mark only while ours waits for its name: a mark can be copied in the dashboard.
+    nameless = OurRefund.objects.filter(provider_id=None).select_related("intent")
+    by_id = nameless.in_bulk([r.refund_id for r in told if r.refund_id])
     rows = {r.id: by_name.get(r.id) or (by_id.get(r.refund_id) if r.refund_id else None) for r in told}
     intents = booked.intents_of(refund.charge_id for refund in told)
     posted = booked.of_keys(key for row in rows.values() if row for key in booked.keys_of_refund(row.pk))
@@ -132,7 +126,7 @@ def refunds(told: Sequence[Refund]) -> dict[str, Judged]:
 
 
 def _refund(refund: Refund, row: OurRefund | None, intent: Intent | None, posted: Decimal) -> Judged:
-    wanted = REFUND_STATES.get(refund.status, RefundState.PENDING)
+    wanted = our_refunds.STATES.get(refund.status, RefundState.UNKNOWN)
     there = -refund.amount_cents if wanted == RefundState.SUCCEEDED else 0
     if row is None:
         if intent is None and refund.refund_id is None:
