@@ -158,6 +158,7 @@ STAFF_PAGES = {
     "admin:jsi18n": 200,
     "admin:app_list": 200,
     "admin:view_on_site": 404,
+    "admin:billing_reconciliation_run": REFUSED,  # a POST asks the queue
 }
 """What staff with every right get by GET; nobody else gets in."""
 STAFF_DOORS = ("admin:login", "admin:logout")
