@@ -40,8 +40,8 @@ RIGHTS: dict[str, May] = {
     "transfer_note": APPEND,
     "credit_grant": APPEND,
     "account": May(
-        insert="org_id code balance accrued granted expires_at exhausted held",
-        update="accrued exhausted held expires_at",
+        insert="org_id code balance accrued granted expires_at exhausted held held_since",
+        update="accrued exhausted held held_since expires_at",
     ),
     "accrual": May(insert="org_id account_id model_id hour amount closes_at", update="amount", delete=True),
     "wallet": May(update="accrued"),
