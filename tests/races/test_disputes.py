@@ -23,7 +23,7 @@ from tests.races.crew import here
 from tests.races.guards import Control, function
 from tests.races.scenes import COST, NOW, World, asked, available, charged, moved, opened, paid
 from tests.races.test_credit import POSTING, REFUSED, settling
-from tests.races.test_refunds import NEXT_YEAR, ROUNDS, on_its_way, refunding_
+from tests.races.test_refunds import NEXT_YEAR, ROUNDS, by_staff, on_its_way
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
@@ -144,7 +144,9 @@ def test_a_withdrawal_and_a_purchase(arena: Arena, world: World) -> None:
 
         def wrong(answers: list[Any]) -> Anomalies:
             flows.sweep(now=NOW)
-            debt_paid = asked("SELECT coalesce(sum(amount), 0) FROM transfer WHERE org_id = %s AND key LIKE 'cd:%%'", team.pk)
+            debt_paid = asked(
+                "SELECT coalesce(sum(amount), 0) FROM transfer WHERE org_id = %s AND key LIKE 'cd:%%'", team.pk
+            )
             return [
                 *raised(answers),
                 *differs("withdrawn", disputed(team), 10),
@@ -184,7 +186,7 @@ def test_a_dispute_is_opened_beside_a_refund(arena: Arena, world: World, stripe:
                 *differs("available", available(team), 0),
             ]
 
-        return Race([refunding_(world, intent, 6_00), dispute], wrong)
+        return Race([by_staff(world, intent, 6_00), dispute], wrong)
 
     arena.holds(prepare, rounds=ROUNDS)
     assert stripe.admin.books()["totals"]["net"] == 0
@@ -323,7 +325,11 @@ def test_no_card_is_charged_while_a_dispute_opens(arena: Arena, world: World) ->
         def wrong(answers: list[Any]) -> Anomalies:
             refused = [answer for answer in answers if isinstance(answer, IntegrityError)]
             faults = [fault for fault in raised(refused) if "has an open dispute" not in fault]
-            return [*raised(answers, IntegrityError), *faults, *differs("charged while disputed", answers[1] is True, False)]
+            return [
+                *raised(answers, IntegrityError),
+                *faults,
+                *differs("charged while disputed", answers[1] is True, False),
+            ]
 
         return Race([dispute, charge], wrong)
 

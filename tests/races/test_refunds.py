@@ -27,7 +27,7 @@ from tests.races.test_credit import POSTING, REFUSED
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
-ROUNDS = figures.of(5, full=200)
+ROUNDS = figures.of(3, full=200)
 """Each begins with a purchase over HTTP."""
 NEXT_YEAR = NOW + timedelta(days=370)
 """Credit bought now has ended by then, 72 hours ago and more."""
@@ -37,7 +37,7 @@ def order(world: World, intent: Intent, cents: int, nonce: UUID | None = None) -
     return Order(intent.wallet_id, intent.pk, cents, "Bought twice", nonce or uuid4(), world.alice.pk)
 
 
-def refunding_(world: World, intent: Intent, cents: int, nonce: UUID | None = None) -> Callable[[], Refund]:
+def by_staff(world: World, intent: Intent, cents: int, nonce: UUID | None = None) -> Callable[[], Refund]:
     """Staff press the button."""
     wanted = order(world, intent, cents, nonce)
     return lambda: flows.refund(wanted, now=NOW)
@@ -71,7 +71,7 @@ def test_a_refund_and_charging(arena: Arena, world: World, stripe: Running) -> N
                 *differs("available", available(team), 10 - 8 * COST - back),
             ]
 
-        return Race([refunding_(world, intent, cents), lambda: flows.sweep(now=NOW)], wrong)
+        return Race([by_staff(world, intent, cents), lambda: flows.sweep(now=NOW)], wrong)
 
     arena.holds(prepare, rounds=ROUNDS)
     # The refund neither locks nor charges first: both have read the whole 10.00.
@@ -95,19 +95,19 @@ def test_two_refunds_of_one_payment_are_never_more_than_it(arena: Arena, world: 
                 *differs("available", available(team), 4),
             ]
 
-        return Race([refunding_(world, intent, 6_00), refunding_(world, intent, 6_00)], wrong)
+        return Race([by_staff(world, intent, 6_00), by_staff(world, intent, 6_00)], wrong)
 
     arena.holds(prepare, rounds=ROUNDS)
-    # Both have seen that 10.00 are left.
+    # Both have seen that 10.00 are left: neither is refused here, so it takes the database or Stripe to refuse one.
     with arena.unguarded(Control(locks=False, meet_at='^INSERT INTO "refund"')):
-        arena.breaks(prepare, REFUSED)
+        arena.breaks(prepare, f"{REFUSED}|refused: 0")
 
 
 def test_one_form_sent_three_times_at_once_is_one_refund(arena: Arena, world: World, stripe: Running) -> None:
     def prepare(turn: int) -> Race:
         team = world.team()
         intent = charged(stripe, world, team, 10_00)
-        again = refunding_(world, intent, 3_00, uuid4())
+        again = by_staff(world, intent, 3_00, uuid4())
 
         def wrong(answers: list[Any]) -> Anomalies:
             made = {answer.pk for answer in answers if isinstance(answer, Refund)}
