@@ -4,6 +4,7 @@ Each function is one transaction (or a row of small ones), takes the wallet's lo
 the gateways, so that the numbers of the limits feed follow the order of commits.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -15,9 +16,10 @@ from billing.ledger.models import CreditGrant
 from billing.limits import publishing
 from billing.metering import charging, reversing, watermark
 from billing.metering.reversing import Reversal
-from billing.payments import answers, disputes, outcomes, refunding, refunds, reversals
+from billing.payments import answers, disputes, outcomes, reconciling, refunding, refunds, reversals
 from billing.payments.models import Dispute, Intent, Refund, RefundState
 from billing.payments.outcomes import Outcome, Settled
+from billing.payments.reconciliations import Reconciliation
 
 
 def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Settled | None:
@@ -146,6 +148,14 @@ def forgive_debt(org_id: int, amount: Decimal, *, reason: str, nonce: UUID, by: 
         forgiven = debts.forgive(org_id, amount, reason=reason, nonce=nonce, by=by, now=now)
         publishing.publish([org_id], now=now)
         return forgiven
+
+
+def reconcile(
+    *, now: datetime, since: datetime | None = None, say: Callable[[str], None] = lambda words: None
+) -> Reconciliation:
+    """Stripe's lists and the books are compared both ways; what a webhook should have told of is told now."""
+    apply = reconciling.Apply(payment_outcome, refund_told)
+    return reconciling.reconcile(apply, now=now, since=since, say=say)
 
 
 def _payment_first(intent_id: UUID, told: reversals.Told | None, now: datetime) -> int:
