@@ -188,6 +188,14 @@ def test_news_told_twice_change_nothing(stripe: Running, paid: Intent, acme: Org
     assert balance(acme).available == 100
 
 
+def test_withdrawn_and_reinstated_within_one_second(stripe: Running, paid: Intent, acme: Organization) -> None:
+    """Stripe's ids say nothing of their order."""
+    at = timezone.now().replace(microsecond=0)
+    moved = (answers.Movement("txn_a", 100_00, "usd", at), answers.Movement("txn_b", -100_00, "usd", at))
+    flows.dispute_told(replace(told(paid, status="won"), movements=moved), now=timezone.now())
+    assert posted() == {"w:unspent": 100, "r:unspent": 100}
+
+
 def test_an_older_look_does_not_reopen(stripe: Running, paid: Intent, acme: Organization) -> None:
     tell(paid, -100_00, 100_00, status="won")
     dispute = tell(paid, -100_00)
