@@ -29,7 +29,8 @@ def test_nan_is_no_amount() -> None:
     unbounded = """
         SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-            AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid IN ('numeric'::regtype, 'float4'::regtype, 'float8'::regtype)
+            AND a.attnum > 0 AND NOT a.attisdropped
+            AND a.atttypid IN ('numeric'::regtype, 'float4'::regtype, 'float8'::regtype)
             AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c'
                 AND pg_get_constraintdef(k.oid) ~ ('\\m' || a.attname || ' <=? ?\\(?''?\\(?\\d'))
     """
@@ -46,8 +47,8 @@ def test_rows_of_money_refuse_to_be_emptied() -> None:
     """TRUNCATE passes the triggers of rows, so each such table has one of its own."""
     has = "SELECT tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal AND tgtype & 32 <> 0"
     money = {
-        "account", "accrual", "credit_grant", "dispute", "dispute_movement", "inbox_event", "ledger_period", "payment_intent",
-        "price", "refund", "stripe_customer", "transfer", "transfer_note", "usage_reversal", "usage_seen", "wallet",
+        "account", "accrual", "credit_grant", "dispute", "dispute_movement", "inbox_event", "ledger_period",
+        "payment_intent", "price", "refund", "stripe_customer", "transfer", "transfer_note", "usage_reversal", "usage_seen", "wallet",
     }  # fmt: skip
     assert money <= set(asked(has))
     days = "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'"
