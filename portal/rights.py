@@ -62,6 +62,8 @@ RIGHTS: dict[str, May] = {
     "refund": KEEP,
     "dispute": KEEP,
     "dispute_movement": APPEND,
+    "reconciliation": KEEP,
+    "reconciliation_finding": APPEND,
     "inbox_event": May(insert=ALL, update="state tries next_try_at done_at error"),
     # Use coming in.
     "usage_event": APPEND,
