@@ -9,6 +9,7 @@ from billing import flows
 from billing.ledger.audit import Scope
 from billing.metering import partitions
 from billing.payments import polling
+from billing.payments.reconciling import NotFinished
 from billing.verifying import books
 from billing.webhooks import inbox
 
@@ -55,3 +56,18 @@ def verify_ledger() -> None:
         log.error("ledger_differs", check=difference.check, org_id=difference.org_id, row=difference.row)
     say = log.error if report.differences else log.info
     say("ledger_verified", differences=len(report.differences), transfers=report.transfers, seconds=report.seconds)
+
+
+@shared_task
+def reconcile_stripe() -> None:
+    try:
+        run = flows.reconcile(now=_now())
+    except NotFinished as broken:
+        log.error("stripe_not_reconciled", run=broken.run.pk, error=broken.run.error)
+        return
+    for finding in run.findings.all()[:MOST_SAID]:
+        log.error(
+            "stripe_differs", kind=finding.kind, thing=finding.thing, id=finding.provider_id, org_id=finding.wallet_id
+        )
+    say = log.error if run.found else log.info
+    say("stripe_reconciled", run=run.pk, findings=run.found, healed=run.healed, not_ours=run.not_ours)
