@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from billing.metering import partitions
 from orgs.models import User
@@ -13,6 +12,7 @@ from sandbox.stripe import Running
 from tests.crash.forks import Forks
 from tests.crash.world import World
 from tests.factories import catalog, paying
+from tests.factories import orgs as people
 
 stripe = paying.stripe
 
@@ -34,8 +34,11 @@ def forks(forks_by_url: dict[str, Forks], database_url: str, tmp_path_factory: p
 
 
 @pytest.fixture
-def world(transactional_db: None, stripe: Running, settings: Any, alice: User, alice_client: Client) -> World:
+def world(transactional_db: None, stripe: Running, settings: Any, alice: User) -> World:
     # A machine under load must not turn an answer into none: that is another path.
     settings.STRIPE_TIMEOUT_SECONDS = 20.0
     partitions.make(datetime.now(UTC))
-    return World(stripe, alice, alice_client, catalog.model())
+    staff = people.person("sam@purser.example", "Sam Staff")
+    staff.is_staff = staff.is_superuser = True
+    staff.save()
+    return World(stripe, alice, staff, catalog.model())

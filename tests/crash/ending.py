@@ -1,11 +1,9 @@
 """Credit that staff give, and credit that comes to its end."""
 
 from datetime import timedelta
-from decimal import Decimal
 from uuid import uuid4
 
-from billing import flows
-from tests.crash.paths import Path, Scene, moment, task
+from tests.crash.paths import Path, Scene, act_of_staff, moment, task
 from tests.crash.using import gateway_is_at_work, report, three_events
 from tests.crash.world import World
 
@@ -14,19 +12,18 @@ SHORTLY = timedelta(minutes=5)
 
 
 def overdrawn(world: World) -> Scene:
-    """Promotional credit is on its way to an organization that used more than it had."""
+    """Staff are about to give credit to an organization that used more than it had."""
     scene = gateway_is_at_work(world)
     report(scene)
     task("tasks.sweep_usage", now=world.start + timedelta(seconds=5))
-    now, ends = world.start + timedelta(seconds=9), world.start + timedelta(days=30)
-    return {**scene, "key": uuid4().hex, "at": now.isoformat(), "ends": ends.isoformat(), "by": world.alice.pk}
+    last_day = (world.start + timedelta(days=30)).date().isoformat()
+    form = {"amount": "2.00", "title": "Apology", "last_day": last_day, "reason": "an outage", "confirmed": "yes"}
+    page = f"/admin/billing/wallet/{scene['org']}/give/"
+    return {**scene, "staff": world.staff_session, "page": page, "nonce": str(uuid4()), **form}
 
 
 def give(scene: Scene) -> None:
-    flows.grant_promotional(
-        int(scene["org"]), Decimal("2.00"), key=str(scene["key"]), title="Apology", expires_at=moment(scene, "ends"),
-        reason="an outage", issued_by=int(scene["by"]), now=moment(scene),
-    )  # fmt: skip
+    act_of_staff(scene)
 
 
 def give_again(world: World, scene: Scene) -> None:

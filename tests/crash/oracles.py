@@ -1,6 +1,7 @@
 """What must be true afterwards, told by others than the code: Stripe's own books, what was sent, and PostgreSQL."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +9,6 @@ from django.db import connection
 
 from billing.ledger.audit import Scope, ask
 from billing.verifying import waiting
-from tests.crash.recovery import INSTANTS
 from tests.crash.world import World
 
 COLLECTED = """
@@ -67,12 +67,12 @@ class Found:
             (self.lost if is_there < should_be else self.doubled).append(f"{what}: {is_there}, not {should_be}")
 
 
-def look(world: World, org_id: int, *, used: Decimal) -> Found:
-    """Everything about one organization once it is left alone. `used`: USD that its usage must have cost."""
+def look(world: World, org_id: int, *, used: Decimal, now: datetime) -> Found:
+    """Everything about one organization that is left alone by `now`. `used`: USD that its usage must have cost."""
     found = Found()
     _money(world, org_id, found)
     _usage(org_id, used, found)
-    late = Scope(world.start + INSTANTS[-1], org_id=org_id)
+    late = Scope(now, org_id=org_id)
     found.wrong += [f"{difference.check}: {difference.row}" for difference in ask(waiting.CHECKS, late)]
     return found
 

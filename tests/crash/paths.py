@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from unittest import mock
 
@@ -30,7 +30,8 @@ class Path:
     `prepare` sets the scene in the test's process. `act` is walked by the process that is killed. `again`: whoever asked
     for it and got no answer asks once more; surely (a gateway, by contract) or only perhaps (a person). `then`: what the
     world outside does two minutes later, unless it asked and got no answer. `covers`: the functions of `flows` and `tasks`
-    that the act goes through. `webhooks`: whether Stripe's arrive; False where the clock alone must find out.
+    that the act goes through. `webhooks`: whether Stripe's arrive; False where the clock alone must find out. `later`:
+    when the clock comes by once more, after the usual time.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Path:
     surely_again: bool = False
     then: Callable[[World, Scene], None] | None = None
     webhooks: bool = True
+    later: tuple[timedelta, ...] = ()
 
     @property
     def ways(self) -> tuple[bool, ...]:
@@ -60,10 +62,14 @@ def everything() -> set[str]:
     return own | {name.removeprefix("billing.") for name in current_app.tasks if name.startswith(f"{tasks.__name__}.")}
 
 
-def by_the_clock() -> list[str]:
-    """The tasks that production starts by itself, in the order of the clock."""
-    told = [str(entry["task"]).removeprefix("billing.") for entry in current_app.conf.beat_schedule.values()]
-    return [name for name in told if name not in MOVES_NO_MONEY]
+def by_the_clock(*, nightly: bool) -> list[str]:
+    """The tasks that production starts by itself, in the order of the clock; those of the night only if asked."""
+    return [
+        name
+        for entry in current_app.conf.beat_schedule.values()
+        if (name := str(entry["task"]).removeprefix("billing.")) not in MOVES_NO_MONEY
+        and (nightly or isinstance(entry["schedule"], (int, float)))
+    ]
 
 
 @cache
@@ -85,6 +91,15 @@ def visitor(session: str = "") -> Client:
 
 def moment(scene: Scene, name: str = "at") -> datetime:
     return datetime.fromisoformat(str(scene[name]))
+
+
+def act_of_staff(scene: Scene) -> None:
+    """Staff confirm a form of the admin. Sent again after it was done, it may also be told that nothing is left to do."""
+    form = {name: str(scene[name]) for name in FIELDS if name in scene}
+    assert visitor(str(scene["staff"])).post(str(scene["page"]), form).status_code in (200, 302)
+
+
+FIELDS = ("amount", "reason", "nonce", "confirmed", "title", "last_day")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection
 
@@ -13,23 +13,31 @@ from tests.factories.paying import post
 INSTANTS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 17, 40, 81, 26 * 60, 76 * 60))
 """After the crash: the first polls, a purchase's deadline, the end of the hour, keys at Stripe forgotten, the end of A1's
 72 hours. Whatever is not right by then is not put right by itself."""
+A_NIGHT = timedelta(hours=26)
 BACKENDS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 """
 
 
-def recover(world: World, *, webhooks: bool = True, then: Callable[[], None] | None = None) -> None:
-    """Let time go by, until 76 hours after the crash. Nobody does anything but Stripe and the clock, but for `then`."""
-    for number, since in enumerate(INSTANTS):
+def recover(
+    world: World,
+    *,
+    webhooks: bool = True,
+    later: tuple[timedelta, ...] = (),
+    then: Callable[[], None] | None = None,
+) -> datetime:
+    """Let time go by, 76 hours or until `later`. Nobody does anything but Stripe and the clock, and the `then` of others."""
+    for number, since in enumerate((*INSTANTS, *later)):
         world.stripe.admin.call("POST", "/clock", reset=True)
         world.stripe.admin.advance(since.total_seconds())
         if webhooks:
             deliver(world, times=2, backwards=bool(number % 2))
-        for name in paths.by_the_clock():
+        for name in paths.by_the_clock(nightly=since >= A_NIGHT):
             paths.task(name, now=world.start + since)
         if then and number == 1:
             then()
+    return world.start + since
 
 
 def deliver(world: World, *, times: int, backwards: bool = False) -> None:

@@ -61,7 +61,7 @@ class Walker:
         if again and self.path.again:
             self.path.again(self.world, scene)
         then = partial(self.path.then, self.world, scene) if self.path.then and answered else None
-        recovery.recover(self.world, webhooks=self.path.webhooks, then=then)
+        now = recovery.recover(self.world, webhooks=self.path.webhooks, later=self.path.later, then=then)
         org_id = int(scene["org"])
-        found = oracles.look(self.world, org_id, used=Decimal(scene.get("used", 0)))
+        found = oracles.look(self.world, org_id, used=Decimal(scene.get("used", 0)), now=now)
         return Walk(walked, found, oracles.picture(org_id))

@@ -4,11 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from itertools import count
 from uuid import uuid4
 
 from django.conf import settings
-from django.test import Client
 
 from billing import flows
 from billing.catalog.models import AIModel
@@ -28,7 +28,7 @@ class World:
 
     stripe: Running
     alice: User
-    client: Client
+    staff: User
     model: AIModel
     start: datetime = field(default_factory=lambda: datetime.now(UTC))
     told: Counter[str] = field(default_factory=Counter)
@@ -42,10 +42,14 @@ class World:
             gateways.retire(gateway, now=self.start)
         self.start = datetime.now(UTC)
 
-    @property
+    @cached_property
     def session(self) -> str:
         """The cookie of Alice's browser."""
-        return self.client.cookies[settings.SESSION_COOKIE_NAME].value
+        return people.signed_in(self.alice).cookies[settings.SESSION_COOKIE_NAME].value
+
+    @cached_property
+    def staff_session(self) -> str:
+        return people.signed_in(self.staff).cookies[settings.SESSION_COOKIE_NAME].value
 
     def organization(self) -> Organization:
         number = next(self._numbers)
