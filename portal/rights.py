@@ -40,8 +40,8 @@ RIGHTS: dict[str, May] = {
     "transfer_note": APPEND,
     "credit_grant": APPEND,
     "account": May(
-        insert="org_id code balance accrued granted expires_at exhausted held",
-        update="accrued exhausted held expires_at",
+        insert="org_id code balance accrued granted expires_at exhausted held held_since",
+        update="accrued exhausted held held_since expires_at",
     ),
     "accrual": May(insert="org_id account_id model_id hour amount closes_at", update="amount", delete=True),
     "wallet": May(update="accrued"),
@@ -62,6 +62,8 @@ RIGHTS: dict[str, May] = {
     "refund": KEEP,
     "dispute": KEEP,
     "dispute_movement": APPEND,
+    "reconciliation": KEEP,
+    "reconciliation_finding": APPEND,
     "inbox_event": May(insert=ALL, update="state tries next_try_at done_at error"),
     # Use coming in.
     "usage_event": APPEND,

@@ -74,16 +74,16 @@ def as_owner(django_db_setup: None) -> Iterator[None]:
         yield
 
 
-def _empty_every_table(self: TransactionTestCase) -> None:
+def empty_every_table(test: TransactionTestCase | None = None) -> None:
     """Between transactional tests, as the owner: nobody else may TRUNCATE, and append-only tables refuse him too."""
     with owners.connected() as owner:
         owner.execute("SET session_replication_role = replica")
-        found = owner.execute(
+        tables = owner.execute(
             "SELECT string_agg(quote_ident(relname), ', ') FROM pg_class WHERE relnamespace = 'public'::regnamespace "
             "AND relkind IN ('r', 'p') AND NOT relispartition "
             "AND relname NOT IN ('django_migrations', 'django_content_type', 'auth_permission')"
-        ).fetchone()
-        owner.execute(f"TRUNCATE {found[0]}")
+        ).fetchall()[0][0]
+        owner.execute(f"TRUNCATE {tables}")
         owner.execute("SET session_replication_role = origin")
         for rows in FIRST_ROWS:
             owner.execute(rows)
@@ -92,7 +92,7 @@ def _empty_every_table(self: TransactionTestCase) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def transactional_tests_clean_up_after_themselves() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", _empty_every_table)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_every_table)
         yield
 
 

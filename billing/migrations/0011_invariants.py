@@ -91,7 +91,7 @@ ALTER FUNCTION catalog_is_news() SET search_path = pg_catalog, public, pg_temp;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0009_money_back_guards"), ("orgs", "0004_invariants")]
+    dependencies = [("billing", "0010_held_since"), ("orgs", "0004_invariants")]
     operations = [
         migrations.RunSQL(sql)
         for sql in (

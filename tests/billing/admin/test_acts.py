@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 def paid(stripe: Running, acme: Organization, alice: User) -> Intent:
     """Alice bought 100.00 for Acme."""
     intent = paying.begin(acme, alice)
-    stripe.admin.pay(intent.checkout_id, paying.PAYS)
+    stripe.admin.pay(intent.checkout_id or "", paying.PAYS)
     paying.tell(stripe)
     process()
     intent.refresh_from_db()
@@ -134,7 +134,7 @@ def test_a_payment_that_was_not_paid_has_nothing_to_refund(
 
 
 def test_a_disputed_payment_goes_back_through_the_dispute(stripe: Running, staff_client: Client, paid: Intent) -> None:
-    stripe.admin.dispute(paid.charge_id)
+    stripe.admin.dispute(paid.charge_id or "")
     paying.tell(stripe, "charge.dispute.created")
     process()
     assert "This payment is disputed" in staff_client.get(address("refund", paid)).content.decode()
@@ -184,7 +184,7 @@ def test_a_debt_is_forgiven_in_part(
     stripe: Running, staff_client: Client, paid: Intent, acme: Organization, alice: User
 ) -> None:
     usage.spent(acme, "40", now=datetime.now(UTC))
-    stripe.admin.dispute(paid.charge_id)
+    stripe.admin.dispute(paid.charge_id or "")
     paying.tell(stripe, "charge.dispute.funds_withdrawn")
     process()
     assert balances.of(acme.pk, now=datetime.now(UTC)).debt == 40
