@@ -18,6 +18,7 @@ from sandbox.stripe import Running
 from tests.factories import orgs as people
 from tests.factories.paying import DECLINES, PAYS, post
 
+BEGINNING = datetime(2026, 4, 14, 12, 41, 8, tzinfo=UTC)
 CENTS = 50_00
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 PATIENCE = [20 * SECOND, *[MINUTE] * 4, *[7 * MINUTE] * 6, *[HOUR] * 26]
@@ -142,6 +143,8 @@ class World:
 
 def begun(world: World, number: int) -> Life:
     """A new organization of Alice's and an empty Stripe, whose clock and ours agree."""
+    # Each life begins at the same second of a minute: a key of Purser's changes with the minute.
+    world.clock.shift(60 - datetime.now(UTC).second + 8)
     world.stripe.admin.reset()
     cache.clear()
     org = people.team(world.alice, f"Cell {number}", slug=f"cell-{number}", now=datetime.now(UTC))

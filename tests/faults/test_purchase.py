@@ -8,7 +8,7 @@ so that each call and each trouble is there; `make money` runs them all.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from tests.faults.troubles import TROUBLES, Trouble, with_call
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
 EVERY = 14
+TOO_LATE = timedelta(seconds=105)
 SAYS = {PAID: ">Paid<", CANCELED: "You canceled the payment.", EXPIRED: "closed after 30 minutes", DECLINED: "Your bank declined", NOT_OPENED: "Nothing was charged."}
 NOTHING_PAID: picture.Picture = {
     "grants": [],
@@ -90,6 +91,8 @@ def met(life: Life, moment: Moment, troubles: tuple[Trouble, ...]) -> int:
 def wrongs(life: Life, expected: str) -> list[str]:
     """What differs from the end that this life should have had."""
     found = picture.of(life.org, life.stripe, now=datetime.now(UTC))
+    if expected == PAID and came_too_late(life):
+        expected = NOT_OPENED
     should = ENDS[expected]
     if expected == CANCELED and found["payments"] == ENDS[EXPIRED]["payments"]:
         # The page was closed all right; when the answer to that is lost, nobody can tell by whom.
@@ -99,6 +102,12 @@ def wrongs(life: Life, expected: str) -> list[str]:
     wrong += ["LOST"] if picture.is_lost(found) else []
     wrong += ["DOUBLE"] if picture.is_double(found) else []
     return wrong + ([] if SAYS[expected] in life.looks() else ["the page does not say so"])
+
+
+def came_too_late(life: Life) -> bool:
+    """Stripe opens no page that closes in less than half an hour, so after two minutes of trouble there is none to open."""
+    intent = life.intent
+    return intent.settled_at is not None and intent.settled_at - intent.created_at > TOO_LATE and not life.sessions()
 
 
 @pytest.mark.parametrize("place", range(len(MOMENTS)), ids=[str(moment) for moment in MOMENTS])

@@ -14,8 +14,10 @@ from requests.adapters import HTTPAdapter
 from sandbox.stripe import Running
 
 REFUSED_LINE = "refused line"
-LATE = 0.5
-"""Seconds a slow call takes, more than Purser waits; a time-out at the sandbox hangs as long."""
+PATIENCE = 0.5
+"""Seconds that Purser waits for an answer in these tests."""
+LATE = 0.8
+"""Seconds a slow call takes; a time-out at the sandbox hangs as long."""
 
 
 @dataclass(frozen=True)
