@@ -30,6 +30,7 @@ class Charge(Exact):
     intent_id: UUID | None = None
     refunded_cents: int = 0
     disputed: bool = False
+    customer_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,4 +188,5 @@ def _charge(charge: stripe.Charge) -> Charge:
         intent_id=ours(getattr(charge.metadata, INTENT, None)),
         refunded_cents=charge.amount_refunded,
         disputed=charge.disputed,
+        customer_id=wire.id_of(charge.customer),
     )  # fmt: skip
