@@ -70,7 +70,8 @@ def settle(told: answers.Dispute, intent: Intent, *, now: datetime) -> Dispute:
     payment = reversals.payment_of(intent, told.charge_id)
     if dispute.closed_at is None:
         takebacks.hold(payment, now=now)
-    for movement in sorted(told.movements, key=lambda movement: (movement.created, movement.id)):
+    # Within one second what was withdrawn comes before what was reinstated: nothing comes back that was not taken.
+    for movement in sorted(told.movements, key=lambda moved: (moved.created, moved.amount_cents, moved.id)):
         _book(movement, dispute, intent, told.charge_id, now)
     if not reversals.is_disputed(intent):
         takebacks.release(reversals.payment_of(intent, ""), now=now)
