@@ -18,6 +18,7 @@ CARD = {"expiry": "12 / 34", "cvc": "123", "name": "A Customer"}
 PAYS, DECLINES, NO_FUNDS, ASKS = "4242424242424242", "4000000000000002", "4000000000009995", "4000002760003184"
 PATIENCE = 90.0
 """Seconds after which a customer goes away, wherever the purchase stands."""
+HURRY = 20.0
 PURCHASE = re.compile(r"/o/[^/]+/billing/purchases/([0-9a-f-]{36})")
 
 
@@ -45,6 +46,7 @@ class Customer:
         self.stripe = urlsplit(stripe).netloc
         self.browser = Browser()
         self._until = 0.0
+        self._hurried = False
 
     def live(self, pause: float) -> None:
         """Buys again and again, with pauses of about so many seconds."""
@@ -82,6 +84,7 @@ class Customer:
         page = self._open(url)
         while (login := page.form(having="password")) is not None:
             fields = login.fields | {"login": self.account.email, "password": self.account.password}
+            self._breathe()
             self._open(login.action, fields)
             page = self._open(url)
         return page
@@ -163,6 +166,9 @@ class Customer:
                 self._breathe()
 
     def _breathe(self) -> None:
+        """A moment. The end of the soak makes people hurry."""
+        if self.over.is_set() and not self._hurried:
+            self._until, self._hurried = min(self._until, time.monotonic() + HURRY), True
         if time.monotonic() > self._until:
             raise GivenUp
         time.sleep(self.chance.uniform(0.2, 0.6))
