@@ -7,7 +7,7 @@ from celery import beat
 LONG_AGO = timedelta(days=2)
 
 
-class Clock(beat.Scheduler):  # type: ignore[misc]  # the library has no types for it
+class Clock(beat.Scheduler):
     """Remembers nothing. The usual one keeps its times in a file, and killed while it writes could never start again.
 
     At its start everything is due, for tasks find their work by query. So a clock that is killed again and again comes to
