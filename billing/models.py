@@ -19,6 +19,7 @@ from billing.metering.models import (
     UsageSeen,
 )
 from billing.payments.models import Customer, Dispute, DisputeMovement, Intent, PaymentMethod, Refund
+from billing.payments.reconciliations import Reconciliation, ReconciliationFinding
 from billing.webhooks.models import InboxEvent
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "Plan",
     "Price",
     "RateLimit",
+    "Reconciliation",
+    "ReconciliationFinding",
     "Refund",
     "RefusedUsage",
     "SweepRun",

@@ -4,6 +4,7 @@ Amounts are `Decimal` with at most 12 decimals (`numeric(26,12)`), never rounded
 charged: debts round down (the fraction stays owed), recharges round up (the whole charge is credited); see A27.
 """
 
+import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from typing import Any
 
@@ -15,6 +16,8 @@ CENT = Decimal("0.01")
 PLACES = 12
 SMALLEST = Decimal(1).scaleb(-PLACES)
 LIMIT = Decimal("1e13")
+WRITTEN = re.compile(r"(0|[1-9][0-9]{0,6})(\.[0-9]{1,2})?", re.ASCII)
+HOW_TO_WRITE = "Write the amount in dollars and whole cents, like 100 or 100.50."
 
 
 class NotMoney(ValueError):
@@ -52,6 +55,13 @@ def usd(value: str | int | Decimal) -> Decimal:
     if not amount.is_finite() or abs(amount) >= LIMIT or amount.quantize(SMALLEST) != amount:
         raise NotMoney(f"{value!r} is not an amount of US dollars with at most {PLACES} decimals")
     return amount
+
+
+def written(text: str) -> Decimal:
+    """The amount of whole cents that somebody typed. Nothing is guessed: "1e3", "1,000" and "１００" raise `NotMoney`."""
+    if not WRITTEN.fullmatch(text):
+        raise NotMoney(HOW_TO_WRITE)
+    return Decimal(text)
 
 
 def cents_down(amount: Decimal) -> Decimal:

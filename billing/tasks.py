@@ -8,7 +8,8 @@ from celery import shared_task
 from billing import flows
 from billing.ledger.audit import Scope
 from billing.metering import partitions
-from billing.payments import polling
+from billing.payments import disputes, polling, refunds
+from billing.payments.reconciling import NotFinished
 from billing.verifying import books
 from billing.webhooks import inbox
 
@@ -43,6 +44,18 @@ def poll_payments() -> None:
 
 
 @shared_task
+def poll_reversals() -> None:
+    refunds.poll(flows.refund_told, now=_now())
+    disputes.poll(flows.dispute_told, now=_now())
+
+
+@shared_task
+def write_off_debts() -> None:
+    if written_off := flows.write_off_debts(now=_now()):
+        log.warning("debts_written_off", usd=str(written_off))
+
+
+@shared_task
 def expire_grants() -> None:
     flows.expire(now=_now())
 
@@ -55,3 +68,18 @@ def verify_ledger() -> None:
         log.error("ledger_differs", check=difference.check, org_id=difference.org_id, row=difference.row)
     say = log.error if report.differences else log.info
     say("ledger_verified", differences=len(report.differences), transfers=report.transfers, seconds=report.seconds)
+
+
+@shared_task
+def reconcile_stripe() -> None:
+    try:
+        run = flows.reconcile(now=_now())
+    except NotFinished as broken:
+        log.error("stripe_not_reconciled", run=broken.run.pk, error=broken.run.error)
+        return
+    for finding in run.findings.all()[:MOST_SAID]:
+        log.error(
+            "stripe_differs", kind=finding.kind, thing=finding.thing, id=finding.provider_id, org_id=finding.wallet_id
+        )
+    say = log.error if run.found else log.info
+    say("stripe_reconciled", run=run.pk, findings=run.found, healed=run.healed, not_ours=run.not_ours)

@@ -8,6 +8,7 @@ from logging.config import dictConfig
 from typing import Any
 
 from celery import Celery, signals
+from celery.schedules import crontab
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -62,11 +63,24 @@ def _every(seconds: float, task: str) -> dict[str, object]:
     return {"task": f"billing.tasks.{task}", "schedule": seconds, "options": {"expires": max(seconds, 10)}}
 
 
+def _nightly(hour: int, minute: int, task: str) -> dict[str, object]:
+    """At this time of the day, UTC. A run that could not begin within half a day leaves its work to the next one."""
+    when = crontab(hour=hour, minute=minute)
+    return {"task": f"billing.tasks.{task}", "schedule": when, "options": {"expires": 43_200}}
+
+
 app.conf.beat_schedule = {
     "charge what gateways reported": _every(5, "sweep_usage"),
     "work through what others told us": _every(10, "process_inbox"),
     "ask what became of open payments": _every(60, "poll_payments"),
+    "ask what became of refunds and disputes": _every(60, "poll_reversals"),
     "end grants that came to their end": _every(60, "expire_grants"),
     "ask whether the books are right": _every(3600, "verify_ledger"),
+    "let go of debts that are too old": {
+        "task": "billing.tasks.write_off_debts",
+        "schedule": crontab(hour="3", minute="10"),
+        "options": {"expires": 3600},
+    },
     "make the partitions of the days ahead": _every(3600, "make_partitions"),
+    "compare Stripe's lists with the books": _nightly(3, 40, "reconcile_stripe"),
 }

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register, run_checks
+from django.core.checks import CheckMessage, Error, Warning, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 from orgs import throttle
@@ -38,6 +38,21 @@ def production_is_safe(app_configs: Any, **options: Any) -> list[CheckMessage]:
     if not settings.PRODUCTION:
         return []
     return [Error(f"In production: {finding}", id="purser.E002") for finding in (*_missing(), *_unsafe())]
+
+
+@register(TAG, deploy=True)
+def the_owner_is_another(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """With `check --deploy`: the portal's login is not the one that owns the tables."""
+    owner, portal = settings.DATABASE_OWNER, settings.DATABASES["default"]
+    if not owner:
+        finding = "DATABASE_OWNER_URL is not set: the login of DATABASE_URL owns its tables, or cannot migrate them."
+    elif (owner["ENGINE"], owner["NAME"]) != (portal["ENGINE"], portal["NAME"]):
+        finding = "DATABASE_OWNER_URL does not name the database of DATABASE_URL."
+    elif owner["USER"] == portal["USER"]:
+        finding = "DATABASE_OWNER_URL and DATABASE_URL have one login: the portal may change its tables and its past."
+    else:
+        return []
+    return [Warning(finding, hint="docs/operations.md, Two logins, says how to set them up.", id="purser.W001")]
 
 
 def refuse_wrong_settings() -> None:
@@ -73,8 +88,8 @@ def _stripe() -> Iterator[str]:
 
 def _rules() -> Iterator[str]:
     low, high = settings.PURCHASE_MIN_USD, settings.PURCHASE_MAX_USD
-    if any(not amount.is_finite() for amount in (low, high, settings.OVERDRAFT_CEILING_USD)):
-        yield "PURCHASE_MIN_USD, PURCHASE_MAX_USD and OVERDRAFT_CEILING_USD must be amounts."
+    if any(not amount.is_finite() for amount in (low, high, settings.STAFF_LIMIT_USD, settings.OVERDRAFT_CEILING_USD)):
+        yield "PURCHASE_MIN_USD, PURCHASE_MAX_USD, STAFF_LIMIT_USD and OVERDRAFT_CEILING_USD must be amounts."
         return
     if any(amount % CENT for amount in (low, high)):
         yield "PURCHASE_MIN_USD and PURCHASE_MAX_USD must be whole cents: that is what a card is charged."
@@ -82,6 +97,8 @@ def _rules() -> Iterator[str]:
         yield f"PURCHASE_MIN_USD={low} is below the least that can be charged ({STRIPE_MINIMUM})."
     if high < low:
         yield f"PURCHASE_MAX_USD={high} is below PURCHASE_MIN_USD={low}."
+    if settings.STAFF_LIMIT_USD < 0:
+        yield "STAFF_LIMIT_USD must not be negative."
     if settings.OVERDRAFT_CEILING_USD < 0:
         yield "OVERDRAFT_CEILING_USD must not be negative."
     if settings.USAGE_RETENTION_DAYS < RETENTION_MINIMUM:

@@ -111,11 +111,15 @@ APPEND_SLASH = False
 # A socket is named as libpq does: postgresql://user@/name?host=/folder
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
-        **database(default="postgresql:///purser"),
+        **database("DATABASE_URL", default="postgresql:///purser"),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
     }
 }
+# The login of who owns the tables: only `migrate` and `flush` need it (portal/roles.py). Without it the one above does all.
+DATABASE_OWNER: dict[str, Any] = (
+    database("DATABASE_OWNER_URL", default="") if env.str("DATABASE_OWNER_URL", default="") else {}
+)
 REDIS_URL: str = env.str("REDIS_URL", default="")
 CACHES: dict[str, dict[str, Any]] = {
     "default": {
@@ -173,6 +177,8 @@ STRIPE_CHECKOUT_ORIGIN: str = env.str("STRIPE_CHECKOUT_ORIGIN", default=STRIPE_D
 # --- The rules an operator may set -----------------------------------------------------------------------------------------
 PURCHASE_MIN_USD: Decimal = env.decimal("PURCHASE_MIN_USD", default="5.00")
 PURCHASE_MAX_USD: Decimal = env.decimal("PURCHASE_MAX_USD", default="10000.00")
+# The most that one of the staff gives back or forgives at once, alone.
+STAFF_LIMIT_USD: Decimal = env.decimal("STAFF_LIMIT_USD", default="100.00")
 OVERDRAFT_CEILING_USD: Decimal = env.decimal("OVERDRAFT_CEILING_USD", default="10.00")
 USAGE_RETENTION_DAYS: int = env.int("USAGE_RETENTION_DAYS", default=400)
 

@@ -17,6 +17,20 @@ class NotAGrant(ValueError):
     """Credit that cannot be issued: nothing, or already past its end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """How a grant is funded: the amount in USD, from which account, for what."""
+
+    org_id: int
+    amount: Decimal
+    code: Code
+    funded_by: int
+    key: str
+    cause: Cause
+    reason: str
+    effective_at: datetime
+
+
 def issue_paid(
     org_id: int,
     amount: Decimal,
@@ -32,7 +46,7 @@ def issue_paid(
 
     Posting rows 1, 3 and 3b. The wallet is locked.
     """
-    issue = _Issue(
+    issue = Issue(
         org_id, usd(amount), Code.CREDIT_PAID, Code.STRIPE, f"pay:{payment_id}", Cause("intent", str(payment_id)),
         source.value, charged_at,
     )  # fmt: skip
@@ -67,7 +81,7 @@ def issue_promotional(
     """
     if expires_at <= now:
         raise NotAGrant("Promotional credit must expire in the future.")
-    issue = _Issue(
+    issue = Issue(
         org_id,
         usd(amount),
         Code.CREDIT_PROMO,
@@ -91,26 +105,26 @@ def issue_promotional(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Issue:
-    org_id: int
-    amount: Decimal
-    code: Code
-    funded_by: Code
-    key: str
-    cause: Cause
-    reason: str
-    effective_at: datetime
+def issue_returned(
+    issue: Issue, *, source: GrantSource, title: str, expires_at: datetime, held: bool, now: datetime
+) -> CreditGrant:
+    """Credit that comes back and finds no grant to return to, once per key. `held`: under an open dispute, pays nothing.
+
+    The wallet is locked.
+    """
+    grant = CreditGrant(source=source, title=title, key=issue.key)
+    return _issue(issue, grant, expires_at=periods.ceil_minute(expires_at), now=now, held=held)
 
 
-def _issue(issue: _Issue, grant: CreditGrant, *, expires_at: datetime, now: datetime) -> CreditGrant:
+def _issue(issue: Issue, grant: CreditGrant, *, expires_at: datetime, now: datetime, held: bool = False) -> CreditGrant:
     if issue.amount <= 0:
         raise NotAGrant("Credit must be more than nothing.")
     if existing := CreditGrant.objects.filter(key=issue.key).first():
         return existing
     account = Account.objects.create(
-        wallet_id=issue.org_id, code=issue.code, granted=issue.amount, expires_at=expires_at
-    )
+        wallet_id=issue.org_id, code=issue.code, granted=issue.amount, expires_at=expires_at, held=held,
+        held_since=now if held else None,
+    )  # fmt: skip
     grant.account, grant.wallet_id, grant.issued_at = account, issue.org_id, now
     grant.save(force_insert=True)
     funding = Entry(
@@ -123,27 +137,34 @@ def _issue(issue: _Issue, grant: CreditGrant, *, expires_at: datetime, now: date
         issue.cause,
         issue.effective_at,
     )
-    posting.post([funding, *_pay_debts(issue, account, now)], now=now)
+    posting.post([funding], now=now)
+    if not held:
+        pay_debts(account, issue.amount, suffix="", now=now)
     return grant
 
 
-def _pay_debts(issue: _Issue, account: Account, now: datetime) -> list[Entry]:
-    """Rows 3, 3b and 4: what new credit pays before anything else. Usage beyond credit is posted first, so it counts."""
-    overdraft_id = accounts.of(issue.org_id, Code.OVERDRAFT)
-    accruals.close([issue.org_id], now=now, account_ids=[overdraft_id])
+def pay_debts(account: Account, amount: Decimal, *, suffix: str, now: datetime) -> None:
+    """Rows 3, 3b and 4: what credit pays when it comes or comes back, before anything else, with at most this amount.
+
+    Usage beyond credit is posted first, so it counts. `suffix` makes the keys of a grant that comes more than once differ.
+    """
+    org_id = account.wallet_id
+    overdraft_id = accounts.of(org_id, Code.OVERDRAFT)
+    accruals.close([org_id], now=now, account_ids=[overdraft_id])
     cause = Cause("grant", str(account.pk))
 
-    def entry(debit: int, credit: int, amount: Decimal, reason: str, key: str, suffix: str = "") -> Entry:
-        return Entry(issue.org_id, debit, credit, amount, reason, f"{key}:{account.pk}{suffix}", cause, now)
+    def entry(debit: int, credit: int, amount: Decimal, reason: str, key: str) -> Entry:
+        return Entry(org_id, debit, credit, amount, reason, key, cause, now)
 
     entries = []
-    overdraft = min(-Account.objects.get(pk=overdraft_id).balance, issue.amount)
+    overdraft = min(-Account.objects.get(pk=overdraft_id).balance, amount)
     if overdraft:
-        entries.append(entry(account.pk, overdraft_id, overdraft, "overdraft_paid", "od"))
-        if issue.code == Code.CREDIT_PROMO:
-            entries.append(entry(Code.PROMOTIONS, Code.PROMO_ISSUED, overdraft, "promotion_used", "od", ":contra"))
-    if issue.code == Code.CREDIT_PAID:
-        debt_id = accounts.of(issue.org_id, Code.CLAWBACK_DEBT)
-        if debt := min(-Account.objects.get(pk=debt_id).balance, issue.amount - overdraft):
-            entries.append(entry(account.pk, debt_id, debt, "debt_paid", "cd"))
-    return entries
+        key = f"od:{account.pk}{suffix}"
+        entries.append(entry(account.pk, overdraft_id, overdraft, "overdraft_paid", key))
+        if account.code == Code.CREDIT_PROMO:
+            entries.append(entry(Code.PROMOTIONS, Code.PROMO_ISSUED, overdraft, "promotion_used", f"{key}:contra"))
+    if account.code == Code.CREDIT_PAID:
+        debt_id = accounts.of(org_id, Code.CLAWBACK_DEBT)
+        if debt := min(-Account.objects.get(pk=debt_id).balance, amount - overdraft):
+            entries.append(entry(account.pk, debt_id, debt, "debt_paid", f"cd:{account.pk}{suffix}"))
+    posting.post(entries, now=now)

@@ -37,6 +37,9 @@ class Wallet(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return str(self.organization or "The house")
+
 
 class LedgerPeriod(models.Model):
     """The hash chain of one organization's calendar month: the last number given and the hash at its head."""
@@ -60,7 +63,8 @@ class Account(models.Model):
     """An account of the chart. `balance` = credits - debits; a grant of credit is an account of its own (2000 or 2010).
 
     House accounts keep no cached balance (each would be one hot row): their balance stays 0 and reports sum transfers.
-    `accrued` is drawn but not yet posted. `exhausted` = nothing is left to draw. `held` = under an open dispute.
+    `accrued` is drawn but not yet posted. `exhausted` = nothing is left to draw. `held` = under an open dispute, since
+    `held_since`: when it is released it ends that much later.
     """
 
     wallet = models.ForeignKey(Wallet, models.PROTECT, db_column="org_id", related_name="accounts")
@@ -71,6 +75,7 @@ class Account(models.Model):
     expires_at = models.DateTimeField(null=True)
     exhausted = models.BooleanField(default=False, db_default=False)
     held = models.BooleanField(default=False, db_default=False)
+    held_since = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "account"
@@ -103,6 +108,7 @@ class Account(models.Model):
                 | Q(granted__isnull=True, expires_at__isnull=True, exhausted=False, held=False),
                 name="account_only_grants_expire",
             ),
+            models.CheckConstraint(condition=Q(held_since__isnull=True) | Q(held=True), name="account_held_since_when"),
             models.CheckConstraint(
                 condition=~Q(
                     code__in=[Code.OVERDRAFT, Code.CLAWBACK_DEBT, Code.CONTRACT_RECEIVABLE, Code.AWS_RECEIVABLE]

@@ -16,7 +16,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One attempt on a card. `amount_cents` is what was captured."""
+    """One attempt on a card. `amount_cents` is what was captured, `intent_id` ours, from the metadata."""
 
     id: str
     amount_cents: int
@@ -24,6 +24,11 @@ class Charge:
     created: datetime
     paid: bool
     card: Card | None
+    payment_id: str = ""
+    intent_id: UUID | None = None
+    refunded_cents: int = 0
+    disputed: bool = False
+    customer_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from billing import wording
-from billing.graphs import credits, freshness
+from billing.graphs import credits, freshness, takenback
 from billing.ledger import balances
 from billing.payments.models import PaymentMethod
 from billing.views import ledger, query, reading
@@ -34,6 +34,7 @@ def billing(request: OrgRequest, slug: str) -> HttpResponse:
     page = {
         "now": now,
         "fresh": freshness.of_charges(now=now),
+        "back": takenback.standing(org_id),
         "method": PaymentMethod.objects.filter(wallet=org_id, is_default=True, detached_at=None).first(),
         "ceiling": settings.OVERDRAFT_CEILING_USD,
         **_head(request, now),

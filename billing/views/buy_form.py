@@ -10,15 +10,13 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from billing.money import from_cents, to_cents
+from billing.money import NotMoney, from_cents, written
 from billing.payments.buying import Bounds
 
 PRESETS = tuple(Decimal(dollars) for dollars in (10, 25, 50, 100, 250, 500))
 SUGGESTED = Decimal(100)
-AMOUNT = re.compile(r"(0|[1-9][0-9]{0,6})(\.[0-9]{1,2})?", re.ASCII)
 VERSION = re.compile(r"([0-9]{1,13}(?:\.[0-9]{1,12})?):([0-9]{1,13}(?:\.[0-9]{1,12})?)", re.ASCII)
 CENTS = re.compile(r"[0-9]{1,9}", re.ASCII)
-HOW_TO_WRITE = "Write the amount in dollars and whole cents, like 100 or 100.50."
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +91,12 @@ class BuyForm(forms.Form):
     def _amount(self, text: str) -> Decimal:
         if not text:
             raise ValidationError("Choose an amount, or write one.")
-        if not AMOUNT.fullmatch(text):
-            raise ValidationError(HOW_TO_WRITE)
-        amount = Decimal(text)
+        try:
+            amount = written(text)
+        except NotMoney as error:
+            raise ValidationError(str(error)) from error
         if amount < self.bounds.least:
             raise ValidationError(f"The smallest amount is ${self.bounds.least:,.2f}.")
         if amount > self.bounds.most:
             raise ValidationError(f"The largest amount is ${self.bounds.most:,.2f} at a time.")
-        return from_cents(to_cents(amount))
+        return amount

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from billing import flows
+from billing.graphs import takenback
 from billing.ledger import balances
 from billing.ledger.models import CreditGrant, Transfer
 from billing.money import ZERO, from_cents, to_cents
@@ -165,9 +166,12 @@ def _purchase_page(
 ) -> HttpResponse:
     now = timezone.now()
     face = _face(intent, now, just_back=just_back)
+    refunds, disputes = takenback.of_payment(intent.pk) if face == "paid" else ((), ())
     page = {
         "intent": intent,
         "face": face,
+        "refunds": refunds,
+        "disputes": disputes,
         "amount": from_cents(intent.amount_cents),
         "credit": _credit(intent) if face == "paid" else None,
         "known": _known(intent, face),

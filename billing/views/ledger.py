@@ -7,7 +7,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from billing.graphs import credits, lines, telling, tracing
+from billing.graphs import credits, lines, takenback, telling, tracing
 from billing.graphs.lines import Kind, Movement
 from billing.graphs.telling import Row
 from billing.ledger.models import Transfer
@@ -69,6 +69,7 @@ def _standing_alone(request: OrgRequest, transfer: Transfer, movement: Movement)
     grant = credits.grants_of([movement.account_id]).get(movement.account_id)
     payment = Intent.objects.filter(pk=grant.payment_id).first() if grant and grant.payment_id else None
     after = lines.settled_after(request.organization.pk, transfer)
+    refund, dispute = takenback.behind(request.organization.pk, movement.cause_kind, movement.cause_id)
     return {
         "movement": movement,
         "title": telling.title(movement, grant),
@@ -76,6 +77,9 @@ def _standing_alone(request: OrgRequest, transfer: Transfer, movement: Movement)
         "payment": payment,
         "debts": tracing.debts_paid(movement.account_id) if movement.is_money_in else [],
         "reversal": _reversal(request, movement),
+        "refund": refund,
+        "dispute": dispute,
+        "owed": movement.is_debt and movement.amount < 0,
         "after": after,
         "before": after - movement.amount,
     }

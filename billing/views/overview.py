@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from billing import wording
 from billing.catalog.models import AIModel
-from billing.graphs import coming, credits, forecast, freshness, ranges, series, spend
+from billing.graphs import coming, credits, forecast, freshness, ranges, series, spend, takenback
 from billing.graphs.axes import Grain, Unit
 from billing.graphs.ranges import Range
 from billing.graphs.series import By
@@ -34,6 +34,7 @@ def overview(request: OrgRequest, slug: str) -> HttpResponse:
     page: dict[str, Any] = {
         "balance": balances.of(organization.pk, now=now),
         "had_credit": grants.ever,
+        "back": takenback.standing(organization.pk),
         "personal": organization.kind == Kind.PERSONAL,
     }
     if UsageHour.objects.filter(org_id=organization.pk).exists():

@@ -158,11 +158,14 @@ STAFF_PAGES = {
     "admin:jsi18n": 200,
     "admin:app_list": 200,
     "admin:view_on_site": 404,
+    "admin:billing_reconciliation_run": REFUSED,  # a POST asks the queue
 }
 """What staff with every right get by GET; nobody else gets in."""
 STAFF_DOORS = ("admin:login", "admin:logout")
 STAFF_KINDS = ("changelist", "add", "history", "delete", "change")
 """The pages Django makes for every table shown there: `admin:<app>_<table>_<kind>`."""
+STAFF_ACTS = ("billing_intent_refund", "billing_wallet_give", "billing_wallet_forgive")
+"""What staff can do with one row: a page to ask and to confirm, `admin:<app>_<table>_<act>`."""
 STAFF_CATCH_ALLS = ("(?P<url>.*)$", "<path:object_id>/")
 """Unnamed: a 404 or a redirect to a page named above."""
 

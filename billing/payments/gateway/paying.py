@@ -1,63 +1,21 @@
-"""The only room that speaks to Stripe. Plain frozen values go in and come out; no object of its library leaves.
-
-Every call is made outside any transaction, with a short time-out and without hidden retries: what an unknown outcome
-means is decided by `collecting` and `polling`. Each call answers, or raises one of
-
-    Declined   the card was refused: nothing was charged, and nothing will be
-    Refused    Stripe does not do what was asked (our mistake, or it is no longer possible): it had no effect
-    Unknown    nobody knows: a time-out, 5xx, 409, 429, a lost connection, an answer that cannot be read
-"""
+"""What is asked of Stripe when money comes in: customers, pages to pay on, payments, charges."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import stripe
-from django.conf import settings
-from django.db import connection
-from stripe import RequestsClient, StripeClient
 
 from billing.payments.answers import Card, Charge, Checkout, Decline, Payment
+from billing.payments.gateway import wire
+from billing.payments.gateway.wire import CURRENCY, INTENT, Unknown, call, moment, ours
 
 if TYPE_CHECKING:
     from stripe.params.checkout import SessionCreateParams
 
-CURRENCY = "usd"
-INTENT = "purser_intent"
-"""Under this name our intent's id travels in Stripe's metadata."""
-CONNECT_SECONDS = 5.0
 LISTED_AT_MOST = 300
-
-
-# --- What can go wrong -----------------------------------------------------------------------------------------------
-
-
-class Declined(Exception):
-    """`code` is the bank's, or Stripe's where the bank gave none; `message` is Stripe's own, in English."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
-
-
-class Refused(Exception):
-    """Stripe did nothing. `code` is Stripe's."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
-
-
-class Unknown(Exception):
-    """It may have happened or not."""
-
-
-class CalledInsideTransaction(RuntimeError):
-    """Stripe was about to be called while rows are locked: a rollback could not take the call back."""
 
 
 # --- What goes in ----------------------------------------------------------------------------------------------------
@@ -88,7 +46,7 @@ class NewCheckout:
 
 def create_customer(new: NewCustomer, *, key: str) -> str:
     """The organization as Stripe's customer; answers its id. The same `key` makes it once."""
-    with _call() as client:
+    with call() as client:
         made = client.v1.customers.create(
             {"name": new.name, "email": new.email, "metadata": {"purser_organization": str(new.org_id)}},
             {"idempotency_key": key},
@@ -124,13 +82,13 @@ def create_checkout(new: NewCheckout, *, key: str) -> Checkout:
         "success_url": new.return_url,
         "cancel_url": new.cancel_url,
     }
-    with _call() as client:
+    with call() as client:
         return _checkout(client.v1.checkout.sessions.create(params, {"idempotency_key": key}))
 
 
 def read_checkout(checkout_id: str) -> Checkout:
     """The session as it is now, with its payment and the latest attempt."""
-    with _call() as client:
+    with call() as client:
         return _checkout(
             client.v1.checkout.sessions.retrieve(checkout_id, {"expand": ["payment_intent.latest_charge"]})
         )
@@ -138,7 +96,7 @@ def read_checkout(checkout_id: str) -> Checkout:
 
 def find_checkout(customer_id: str, intent_id: UUID, *, since: datetime) -> Checkout | None:
     """The session opened for our intent, or None when there is none: the look-up after an unknown outcome."""
-    with _call() as client:
+    with call() as client:
         listed = client.v1.checkout.sessions.list(
             {"customer": customer_id, "created": {"gte": int(since.timestamp())}, "limit": 100}
         )
@@ -155,53 +113,27 @@ def find_checkout(customer_id: str, intent_id: UUID, *, since: datetime) -> Chec
 
 def expire_checkout(checkout_id: str) -> None:
     """Close the page, so that it cannot be paid any more. `Refused` when it is complete or closed already."""
-    with _call() as client:
+    with call() as client:
         client.v1.checkout.sessions.expire(checkout_id)
 
 
 def read_payment(payment_id: str) -> Payment:
-    with _call() as client:
+    with call() as client:
         return _payment(client.v1.payment_intents.retrieve(payment_id, {"expand": ["latest_charge"]}))
 
 
 def read_charge(charge_id: str) -> Charge:
-    with _call() as client:
+    with call() as client:
         return _charge(client.v1.charges.retrieve(charge_id))
 
 
-# --- How a call is made ----------------------------------------------------------------------------------------------
+def charges_since(since: datetime) -> Iterator[Charge]:
+    """Every attempt on a card since then, paid or not, newest first; one page is asked for at a time."""
+    return wire.pages(_list_charges, _charge, since=since)
 
 
-@lru_cache(maxsize=4)
-def _client(secret_key: str, base: str, timeout: float) -> StripeClient:
-    return StripeClient(
-        secret_key,
-        base_addresses={"api": base},
-        max_network_retries=0,
-        http_client=RequestsClient(timeout=(min(CONNECT_SECONDS, timeout), timeout)),
-    )
-
-
-@contextmanager
-def _call() -> Iterator[StripeClient]:
-    """A client, and everything that can go wrong with it in three words."""
-    if connection.in_atomic_block:
-        raise CalledInsideTransaction("Commit first: Stripe is never called inside a transaction.")
-    try:
-        yield _client(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE, settings.STRIPE_TIMEOUT_SECONDS)
-    except stripe.CardError as error:
-        decline = getattr(error.error, "decline_code", None)
-        raise Declined(decline or error.code or "card_declined", error.user_message or "") from error
-    except stripe.IdempotencyError as error:
-        raise Refused("idempotency", str(error.user_message)) from error
-    except stripe.InvalidRequestError as error:
-        raise Refused(error.code or "invalid_request", error.user_message or "") from error
-    except (stripe.AuthenticationError, stripe.PermissionError) as error:
-        raise Refused("not_allowed", error.user_message or str(error)) from error
-    except stripe.StripeError as error:
-        raise Unknown(f"{type(error).__name__} {error.http_status or ''}".strip()) from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise Unknown(f"an answer that cannot be read: {error}") from error
+def _list_charges(client: stripe.StripeClient, page: wire.Page) -> stripe.ListObject[stripe.Charge]:
+    return client.v1.charges.list(page)
 
 
 # --- Stripe's objects as ours ----------------------------------------------------------------------------------------
@@ -219,8 +151,8 @@ def _checkout(session: stripe.checkout.Session) -> Checkout:
         amount_cents=session.amount_total or 0,
         currency=session.currency or "",
         url=session.url or "",
-        expires_at=_moment(session.expires_at),
-        intent_id=_ours(session.client_reference_id),
+        expires_at=moment(session.expires_at),
+        intent_id=ours(session.client_reference_id),
         payment=_payment(payment) if payment else None,
     )
 
@@ -237,7 +169,7 @@ def _payment(payment: stripe.PaymentIntent) -> Payment:
         amount_cents=payment.amount,
         received_cents=payment.amount_received,
         currency=payment.currency,
-        intent_id=_ours(getattr(payment.metadata, INTENT, None)),
+        intent_id=ours(getattr(payment.metadata, INTENT, None)),
         charge=_charge(charge) if isinstance(charge, stripe.Charge) else None,
         decline=decline,
     )
@@ -249,15 +181,11 @@ def _charge(charge: stripe.Charge) -> Charge:
     card = None
     if shown is not None and charge.payment_method:
         card = Card(charge.payment_method, shown.brand or "", shown.last4 or "", shown.exp_month, shown.exp_year)
-    return Charge(charge.id, charge.amount_captured, charge.currency, _moment(charge.created), charge.paid, card)
-
-
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _ours(text: object) -> UUID | None:
-    try:
-        return UUID(str(text))
-    except ValueError:
-        return None
+    return Charge(
+        charge.id, charge.amount_captured, charge.currency, moment(charge.created), charge.paid, card,
+        payment_id=wire.id_of(charge.payment_intent),
+        intent_id=ours(getattr(charge.metadata, INTENT, None)),
+        refunded_cents=charge.amount_refunded,
+        disputed=charge.disputed,
+        customer_id=wire.id_of(charge.customer),
+    )  # fmt: skip
