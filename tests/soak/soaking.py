@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 
 import django
@@ -17,12 +18,14 @@ from django.db import connections
 
 from sandbox import places, processes
 from sandbox.gateway import Door
-from tests.soak import cast, facts, oracles, staff
+from tests.soak import cast, facts, oracles
+from tests.soak.banks import Banks
 from tests.soak.customers import Customer
 from tests.soak.diary import Diary
 from tests.soak.drain import drain
 from tests.soak.gateways import Gateway
 from tests.soak.oracles import Difference
+from tests.soak.staff import Staff
 from tests.soak.surroundings import Failed, Surroundings, forget_everything
 from tests.soak.trouble import Trouble, end_stripe_faults, make_stripe_faulty
 
@@ -139,14 +142,20 @@ class Soak:
                 Door(self.around.address, token, lambda words: None), everybody.keys, rows, self.diary, self._chance(),
                 self.wanted.rate / len(everybody.tokens),
             )  # fmt: skip
-            self._act(f"gateway-{number}", lambda gateway=gateway: gateway.work(self.over))  # type: ignore[misc]
+            self._act(f"gateway-{number}", partial(gateway.work, self.over))
         for account in everybody.accounts:
             customer = Customer(
                 account, self.around.address, self.around.stripe_address, self.diary, self._chance(), self.over
             )
-            self._act(f"customer of {account.slug}", lambda customer=customer: customer.live(3))  # type: ignore[misc]
+            self._act(f"customer of {account.slug}", partial(customer.live, customer.buy, 3))
         orgs = [account.org_id for account in everybody.accounts]
-        self._act("staff", lambda: staff.give_credit(orgs, self.diary, self._chance(), self.over, 5))
+        giving, refunding = (
+            Staff(self.around.address, *everybody.staff, self.diary, self._chance(), self.over) for _ in range(2)
+        )
+        self._act("staff who give", partial(giving.live, partial(giving.give, orgs), 4))
+        self._act("staff who refund", partial(refunding.live, refunding.refund, 4))
+        banks = Banks(self.around.stripe, self.diary, self._chance())
+        self._act("banks", partial(banks.work, self.over, 3))
 
     def _act(self, who: str, what: Callable[[], object]) -> None:
         def act() -> None:
@@ -181,8 +190,8 @@ class Soak:
 
     def _compare(self) -> list[Difference]:
         self.facts = facts.read()
-        self.charges = [charge for charge in facts.charges(self.around.stripe.books()) if charge.succeeded]
-        return oracles.differences(self.diary, self.charges, self.facts)
+        self.stripe = facts.at_stripe(self.around.stripe, self.around.stripe_address)
+        return oracles.differences(self.diary, self.stripe, self.facts)
 
     def _verify(self) -> list[Difference]:
         """`manage.py verify_ledger`, as anybody would ask it."""
@@ -204,7 +213,7 @@ class Soak:
         figures = {
             "kills": trouble.kills.total(),
             "faults": faults,
-            "charges": len(self.charges),
+            "charges": sum(charge.succeeded for charge in self.stripe.charges),
             "grants": len(self.facts.grants),
             "events": len(self.facts.events),
             "differences": len(found),
