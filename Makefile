@@ -56,4 +56,4 @@ bench-verify: setup ## The time verify_ledger takes for a million transfers
 	@$(PY) -m tests.bench.verifying
 
 reset: ## Forget everything 'make run' and 'make test' keep here (.local), and stop what they left
-	@if [ -x $(PY) ]; then $(PY) -m sandbox.reset; else rm -rf .local; fi
+	@if [ -x $(PY) ]; then PURSER_LOCAL=$(CURDIR)/.local/soak $(PY) -m sandbox.reset >/dev/null && $(PY) -m sandbox.reset; else rm -rf .local; fi

@@ -29,16 +29,16 @@ def drain(around: Surroundings, began: float, say: Callable[[str], object]) -> I
     try:
         around.wait_until_ready(end - time.monotonic())
         _wait_for_a_sweep(around, datetime.now(UTC), end)
+        say(f"... the portal swept by itself after {time.monotonic() - began:.0f} s")
     except Failed as dead:
         yield {"difference": "portal_not_back", "what": str(dead)}
-    say(f"... the portal swept by itself after {time.monotonic() - began:.0f} s")
     yield from _until_idle(around, end)
     # What no webhook ever told of and nobody asks about each minute, the night finds; then nothing may be left to find.
     _reconcile()
     yield from _until_idle(around, end)
     for finding in _reconcile():
         yield {"difference": "stripe_differs", "kind": finding.kind, "id": finding.provider_id, "what": finding.words}
-    say(f"... and nothing waits after {time.monotonic() - began:.0f} s")
+    say(f"... and the sweepers were done after {time.monotonic() - began:.0f} s")
 
 
 def _until_idle(around: Surroundings, end: float) -> Iterator[Difference]:

@@ -27,10 +27,13 @@ from tests.soak.gateways import Gateway
 from tests.soak.oracles import Difference
 from tests.soak.staff import Staff
 from tests.soak.surroundings import Failed, Surroundings, forget_everything
-from tests.soak.trouble import Trouble, end_stripe_faults, make_stripe_faulty
+from tests.soak.trouble import Trouble, end_stripe_faults, make_stripe_faulty, stripe_faults
 
 ACTORS_END_WITHIN = 110.0
 MOST_SHOWN = 50
+LONGER_AT_MOST = 120.0
+"""Seconds that a soak may go on until something of everything has happened, on a machine that is slow."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(Exception):
@@ -52,7 +55,7 @@ class Wanted:
 
 def main(arguments: list[str]) -> int:
     wanted = _wanted(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, _stop)
     _say(f"A soak of {wanted.minutes:g} minutes, SEED={wanted.seed}, in {places.LOCAL}")
     around = Surroundings(wanted.seed)
@@ -90,6 +93,9 @@ def _wanted(arguments: list[str]) -> Wanted:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    """The first asks; the rest would only disturb the stopping, which takes seconds."""
+    for name in SIGNALS:
+        signal.signal(name, signal.SIG_IGN)
     raise Stopped
 
 
@@ -171,9 +177,18 @@ class Soak:
 
     def _wait(self, trouble: Trouble) -> None:
         end = time.monotonic() + self.wanted.minutes * 60
-        while (left := end - time.monotonic()) > 0 and trouble.failed is None:
+        while trouble.failed is None and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.2))
+        while trouble.failed is None and not self._everything_happened(trouble):
+            if time.monotonic() > end + LONGER_AT_MOST:
+                break
+            time.sleep(1)
         self._look_at(trouble)
+
+    def _everything_happened(self, trouble: Trouble) -> bool:
+        stripe = self.around.stripe
+        charged = any(charge.succeeded for charge in facts.charges(stripe.books()))
+        return charged and trouble.kills.total() > 0 and stripe_faults(stripe) > 0 and bool(self.diary.taken)
 
     def _look_at(self, trouble: Trouble) -> None:
         if trouble.failed is not None:

@@ -65,4 +65,4 @@ class Visitor:
             self._until, self._hurried = min(self._until, time.monotonic() + HURRY), True
         if time.monotonic() > self._until:
             raise GivenUp
-        time.sleep(self.chance.uniform(0.2, 0.6))
+        time.sleep(self.chance.uniform(0.3, 0.9))
