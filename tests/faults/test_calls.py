@@ -9,9 +9,9 @@ so that each call and each trouble is there; `make money` runs them all.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
+
 from tests import figures as counted
 from tests import verified
 from tests.faults import living, picture
