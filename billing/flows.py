@@ -11,13 +11,13 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing.ledger import accruals, expiry, grants, wallets
+from billing.ledger import accruals, debts, expiry, grants, wallets
 from billing.ledger.models import CreditGrant
 from billing.limits import publishing
 from billing.metering import charging, reversing, watermark
 from billing.metering.reversing import Reversal
-from billing.payments import answers, outcomes, reconciling, refunding, refunds, reversals
-from billing.payments.models import Refund, RefundState
+from billing.payments import answers, disputes, outcomes, reconciling, refunding, refunds, reversals
+from billing.payments.models import Dispute, Intent, Refund, RefundState
 from billing.payments.outcomes import Outcome, Settled
 from billing.payments.reconciliations import Reconciliation
 
@@ -114,6 +114,40 @@ def review_refund(refund_id: UUID, *, by: int, now: datetime) -> Refund:
     """Staff have seen a refund that was made in Stripe's dashboard."""
     with transaction.atomic():
         return refunds.review(refund_id, by=by, now=now)
+
+
+def dispute_told(told: answers.Dispute, *, now: datetime) -> Dispute | None:
+    """What Stripe says of a dispute: by a webhook, the poller or a list. None: not ours."""
+    intent_id = reversals.intent_of(told)
+    if intent_id is None:
+        return None
+    org_id = _payment_first(intent_id, told, now)
+    with transaction.atomic():
+        wallets.lock([org_id])
+        charging.drain([org_id], now=now)
+        settled = disputes.settle(told, Intent.objects.get(pk=intent_id), now=now)
+        publishing.publish([org_id], now=now)
+        return settled
+
+
+def write_off_debts(*, now: datetime) -> Decimal:
+    """What was taken back after it was spent, and is owed for 180 days, is let go; answers how much that was, in USD."""
+    written_off = Decimal(0)
+    for org_id in debts.due(now=now):
+        with transaction.atomic():
+            wallets.lock([org_id])
+            written_off += debts.write_off(org_id, now=now)
+            publishing.publish([org_id], now=now)
+    return written_off
+
+
+def forgive_debt(org_id: int, amount: Decimal, *, reason: str, nonce: UUID, by: int, now: datetime) -> Decimal:
+    """Staff let go of claw-back debt, or a part of it; raises `ForgivenessRefused`. The same nonce does it once."""
+    with transaction.atomic():
+        wallets.lock([org_id])
+        forgiven = debts.forgive(org_id, amount, reason=reason, nonce=nonce, by=by, now=now)
+        publishing.publish([org_id], now=now)
+        return forgiven
 
 
 def reconcile(

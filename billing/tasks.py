@@ -8,7 +8,7 @@ from celery import shared_task
 from billing import flows
 from billing.ledger.audit import Scope
 from billing.metering import partitions
-from billing.payments import polling
+from billing.payments import disputes, polling, refunds
 from billing.payments.reconciling import NotFinished
 from billing.verifying import books
 from billing.webhooks import inbox
@@ -41,6 +41,18 @@ def process_inbox() -> None:
 @shared_task
 def poll_payments() -> None:
     polling.poll(flows.payment_outcome, now=_now())
+
+
+@shared_task
+def poll_reversals() -> None:
+    refunds.poll(flows.refund_told, now=_now())
+    disputes.poll(flows.dispute_told, now=_now())
+
+
+@shared_task
+def write_off_debts() -> None:
+    if written_off := flows.write_off_debts(now=_now()):
+        log.warning("debts_written_off", usd=str(written_off))
 
 
 @shared_task

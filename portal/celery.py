@@ -72,8 +72,14 @@ app.conf.beat_schedule = {
     "charge what gateways reported": _every(5, "sweep_usage"),
     "work through what others told us": _every(10, "process_inbox"),
     "ask what became of open payments": _every(60, "poll_payments"),
+    "ask what became of refunds and disputes": _every(60, "poll_reversals"),
     "end grants that came to their end": _every(60, "expire_grants"),
     "ask whether the books are right": _every(3600, "verify_ledger"),
+    "let go of debts that are too old": {
+        "task": "billing.tasks.write_off_debts",
+        "schedule": crontab(hour="3", minute="10"),
+        "options": {"expires": 3600},
+    },
     "make the partitions of the days ahead": _every(3600, "make_partitions"),
     "compare Stripe's lists with the books": _nightly(3, 40, "reconcile_stripe"),
 }

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register, run_checks
+from django.core.checks import CheckMessage, Error, Warning, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 from orgs import throttle
@@ -38,6 +38,21 @@ def production_is_safe(app_configs: Any, **options: Any) -> list[CheckMessage]:
     if not settings.PRODUCTION:
         return []
     return [Error(f"In production: {finding}", id="purser.E002") for finding in (*_missing(), *_unsafe())]
+
+
+@register(TAG, deploy=True)
+def the_owner_is_another(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """With `check --deploy`: the portal's login is not the one that owns the tables."""
+    owner, portal = settings.DATABASE_OWNER, settings.DATABASES["default"]
+    if not owner:
+        finding = "DATABASE_OWNER_URL is not set: the login of DATABASE_URL owns its tables, or cannot migrate them."
+    elif (owner["ENGINE"], owner["NAME"]) != (portal["ENGINE"], portal["NAME"]):
+        finding = "DATABASE_OWNER_URL does not name the database of DATABASE_URL."
+    elif owner["USER"] == portal["USER"]:
+        finding = "DATABASE_OWNER_URL and DATABASE_URL have one login: the portal may change its tables and its past."
+    else:
+        return []
+    return [Warning(finding, hint="docs/operations.md, Two logins, says how to set them up.", id="purser.W001")]
 
 
 def refuse_wrong_settings() -> None:

@@ -61,9 +61,9 @@ def local_secret() -> str:
     return file.read_text()
 
 
-def database(default: str) -> dict[str, Any]:
-    """DATABASE_URL as Django wants it. Options after `?` are kept; `host=` there may name the folder of a Unix socket."""
-    config: dict[str, Any] = env.db_url("DATABASE_URL", default=default)
+def database(variable: str, default: str) -> dict[str, Any]:
+    """A database's URL as Django wants it. Options after `?` are kept; `host=` may name the folder of a Unix socket."""
+    config: dict[str, Any] = env.db_url(variable, default=default)
     options = config.setdefault("OPTIONS", {})
     config["HOST"] = options.pop("host", config.get("HOST", ""))
     return config

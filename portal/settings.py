@@ -111,11 +111,15 @@ APPEND_SLASH = False
 # A socket is named as libpq does: postgresql://user@/name?host=/folder
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
-        **database(default="postgresql:///purser"),
+        **database("DATABASE_URL", default="postgresql:///purser"),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
     }
 }
+# The login of who owns the tables: only `migrate` and `flush` need it (portal/roles.py). Without it the one above does all.
+DATABASE_OWNER: dict[str, Any] = (
+    database("DATABASE_OWNER_URL", default="") if env.str("DATABASE_OWNER_URL", default="") else {}
+)
 REDIS_URL: str = env.str("REDIS_URL", default="")
 CACHES: dict[str, dict[str, Any]] = {
     "default": {

@@ -22,7 +22,7 @@ import psycopg
 from psycopg import sql
 
 from sandbox import places
-from sandbox.postgres import Cluster
+from sandbox.postgres import APP, Cluster
 from sandbox.redis import free_port
 
 DATABASE = "purser"
@@ -38,6 +38,9 @@ WITHOUT_DATABASE = {
 WITH_PORTAL = {"replay_trace"}
 # These are about the tables themselves and find them as they are.
 WITHOUT_TABLES = {"dbshell", "flush", "inspectdb", "migrate", "showmigrations", "sqlflush", "sqlmigrate"}
+
+# These change tables, which the application's login may not: they get the owner's too.
+OF_THE_OWNER = {"flush", "migrate"}
 
 _borrowed = ExitStack()
 atexit.register(_borrowed.close)
@@ -60,15 +63,20 @@ def provide_database(argv: list[str]) -> None:
 
 
 def _borrow_database(command: str, running: dict[str, str] | None) -> None:
-    if running and running.get("DATABASE_URL") != Cluster().url(DATABASE):
+    if running and running.get("DATABASE_URL") != Cluster().url(DATABASE, APP):
         return  # `make run` uses a database elsewhere; the settings read where from the same file
     cluster = Cluster()
     cluster.start()
     _borrowed.callback(cluster.stop)
     cluster.ensure_database(DATABASE)
-    os.environ["DATABASE_URL"] = cluster.url(DATABASE)
+    os.environ |= logins(cluster) if command in OF_THE_OWNER else {"DATABASE_URL": cluster.url(DATABASE, APP)}
     if not running and command not in WITHOUT_TABLES:
-        prepare(os.environ["DATABASE_URL"])
+        prepare(cluster)
+
+
+def logins(cluster: Cluster) -> dict[str, str]:
+    """Both URLs of the portal's database there: the application's, and the owner's."""
+    return {"DATABASE_URL": cluster.url(DATABASE, APP), "DATABASE_OWNER_URL": cluster.url(DATABASE)}
 
 
 def _borrow_portal() -> None:
@@ -176,13 +184,13 @@ def _alive(pid: int) -> bool:
 # --- Tables and catalog ---------------------------------------------------------------------------------------------------
 
 
-def prepare(database_url: str) -> None:
+def prepare(cluster: Cluster) -> None:
     """Brings the embedded database's tables and catalog up to date, unless it is. The database itself remembers (as
     its comment) for which migrations that was last done."""
     wanted = _fingerprint()
     with (places.LOCAL / "prepare.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with psycopg.connect(database_url, autocommit=True) as connection:
+        with psycopg.connect(cluster.url(DATABASE), autocommit=True) as connection:
             found = connection.execute(
                 "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
             ).fetchone()
@@ -190,17 +198,17 @@ def prepare(database_url: str) -> None:
                 return
             print("Preparing the embedded database: tables and catalog ...", file=sys.stderr, flush=True)
             for command in (["migrate", "--verbosity=0"], ["import_catalog", "--verbosity=0"]):
-                manage(command, database_url)
+                manage(command, logins(cluster))
             connection.execute(
                 sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(DATABASE), sql.Literal(wanted))
             )
 
 
-def manage(command: list[str], database_url: str) -> None:
+def manage(command: list[str], database: dict[str, str]) -> None:
     """Runs one `manage.py` command, silent unless it fails. Raises SystemExit with what it said."""
     answer = subprocess.run(
         [sys.executable, places.ROOT / "manage.py", *command],
-        env=os.environ | {"DATABASE_URL": database_url},
+        env=os.environ | database,
         cwd=places.ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -213,8 +221,9 @@ def manage(command: list[str], database_url: str) -> None:
 
 
 def _fingerprint() -> str:
-    """Changes whenever a migration, ours or a library's, does."""
-    files = [places.ROOT / "requirements.lock", *sorted(places.ROOT.glob("*/migrations/*.py"))]
+    """Changes whenever a migration, ours or a library's, does, and when the application's rights do."""
+    rights = places.ROOT / "portal" / "rights.py"
+    files = [places.ROOT / "requirements.lock", rights, *sorted(places.ROOT.glob("*/migrations/*.py"))]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.name.encode() + file.read_bytes())

@@ -29,7 +29,7 @@ from sandbox import places, postgres_binaries
 
 SOCKET = ".s.PGSQL.5432"
 OWNER = "purser_owner"  # owns the databases and may change their tables
-APP = "purser_app"  # what the application may do, once rights are split
+APP = "purser_app"  # the application: may do what the owner lets it (portal/rights.py)
 WAIT_SECONDS = 60
 
 SETTINGS = {

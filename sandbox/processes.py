@@ -46,6 +46,11 @@ class Child:
         _write_down(self._process.pid)
 
     @property
+    def pid(self) -> int | None:
+        """Of the program itself; None before its first start."""
+        return self._process.pid if self._process else None
+
+    @property
     def exit_code(self) -> int | None:
         """None while it runs. Negative: the signal that killed it."""
         return self._process.poll() if self._process else None

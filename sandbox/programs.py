@@ -17,10 +17,21 @@ def web(port: int) -> list[str]:
     ]  # fmt: skip
 
 
-def worker() -> list[str]:
+SCHEDULE = ["--schedule", str(places.LOCAL / "celerybeat-schedule")]
+
+
+def worker(*, with_clock: bool = True) -> list[str]:
+    """Does what the queue says. Its clock is inside it, unless there is one beside it."""
     return [
-        sys.executable, "-m", "celery", "--app", "portal", "worker", "--beat", "--concurrency", "2", "--loglevel", "WARNING",
-        "--without-gossip", "--without-mingle", "--schedule", str(places.LOCAL / "celerybeat-schedule"),
+        sys.executable, "-m", "celery", "--app", "portal", "worker", "--concurrency", "2", "--loglevel", "WARNING",
+        "--without-gossip", "--without-mingle", *(["--beat", *SCHEDULE] if with_clock else []),
+    ]  # fmt: skip
+
+
+def clock() -> list[str]:
+    """The clock as a program of its own. Without a pid file, which a killed one would leave behind."""
+    return [
+        sys.executable, "-m", "celery", "--app", "portal", "beat", "--loglevel", "WARNING", "--pidfile", "", *SCHEDULE,
     ]  # fmt: skip
 
 

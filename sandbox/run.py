@@ -19,7 +19,7 @@ from typing import Any
 
 from sandbox import local, places, processes, programs
 from sandbox.mail import Mailbox
-from sandbox.postgres import Cluster
+from sandbox.postgres import APP, Cluster
 from sandbox.processes import Child
 from sandbox.redis import Redis, free_port
 
@@ -28,6 +28,7 @@ READY_SECONDS = 120
 # A program that ends by itself is started again, but not for ever: this often within this many seconds.
 RESTARTS, WITHIN_SECONDS = 3, 120
 LONGEST_PAUSE = 60.0
+NOT_THE_OWNER = {"DATABASE_OWNER_URL": ""}  # empty rather than absent: `.env` does not fill it in again
 TEST_CARDS = "4242 4242 4242 4242 pays; 4000 0000 0000 0002 is declined; 4000 0027 6000 3184 asks for 3-D Secure"
 
 
@@ -50,6 +51,8 @@ class Portal:
         self.address = os.environ.get("PUBLIC_URL", f"http://127.0.0.1:{self.port}").rstrip("/")
         self.mail = places.LOCAL / "mail"
         self.said = {"PORT": str(self.port), "PUBLIC_URL": self.address, "EMAIL_FILE_PATH": str(self.mail)}
+        # The login that owns the tables is told to `migrate` alone: not to what serves people, and not to other shells.
+        self.owner = {"DATABASE_OWNER_URL": os.environ.get("DATABASE_OWNER_URL", "")}
         self.children: list[Child] = []
         self.gateway: Child | None = None
         self.cluster: Cluster | None = None
@@ -66,8 +69,8 @@ class Portal:
         local.write_run_env(self.said)
         self._to_undo.callback(local.RUN_ENV.unlink, missing_ok=True)
         say("Tables and catalog ...")
-        for command in (["migrate", "--verbosity=0"], ["import_catalog", "--verbosity=0"]):
-            self._manage(*command)
+        self._manage("migrate", "--verbosity=0", **self.owner)
+        self._manage("import_catalog", "--verbosity=0")
         self.mailbox = Mailbox(self.mail, self.address)
         demo = None if self.bare else self._demo_accounts()
         say("Web server and worker ...")
@@ -112,7 +115,8 @@ class Portal:
         self._to_undo.callback(self.cluster.stop)
         self.cluster.start()
         self.cluster.ensure_database(local.DATABASE)
-        self.said["DATABASE_URL"] = self.cluster.url(local.DATABASE)
+        self.said["DATABASE_URL"] = self.cluster.url(local.DATABASE, APP)
+        self.owner = local.logins(self.cluster)
         self._pause_if_asked()
 
     def _start_redis(self) -> None:
@@ -250,7 +254,7 @@ Ctrl-C stops everything; what happened is kept. `make reset` forgets it.
 
     def _start(self, name: str, *command: str) -> Child:
         self._pause_if_asked()
-        child = Child(name, list(command), os.environ | self.said)
+        child = Child(name, list(command), os.environ | self.said | NOT_THE_OWNER)
         self.children.append(child)
         self._to_undo.callback(child.stop)
         child.start()
@@ -266,12 +270,12 @@ Ctrl-C stops everything; what happened is kept. `make reset` forgets it.
             if time.monotonic() > end:
                 raise Failed(f"{who} did not come up in {READY_SECONDS} s. See {child.log}")
 
-    def _manage(self, *command: str) -> str:
-        """Runs a `manage.py` command to its end and gives what it printed."""
+    def _manage(self, *command: str, **more: str) -> str:
+        """Runs a `manage.py` command to its end, `more` in its environment, and gives what it printed."""
         self._pause_if_asked()
         answer = subprocess.run(
             [sys.executable, "manage.py", *command],
-            env=os.environ | self.said,
+            env=os.environ | self.said | NOT_THE_OWNER | more,
             cwd=places.ROOT,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -2,21 +2,23 @@
 
 import os
 from collections.abc import Iterator
-from importlib import import_module
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import hypothesis
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, connections
+from django.db.backends.postgresql.creation import DatabaseCreation
 from django.test import Client, TransactionTestCase
 
 from orgs.models import Organization, Role, User
+from portal import roles
+from portal.management.commands.flush import FIRST_ROWS
 from sandbox import chromium
-from sandbox.postgres import Cluster
+from sandbox.postgres import APP, OWNER, Cluster
 from tests import figures as counted
-from tests import verified
+from tests import owners, verified
 from tests.factories import orgs as people
 
 figures = counted.figures
@@ -32,60 +34,65 @@ hypothesis.settings.load_profile("explore" if os.environ.get("PURSER_EXPLORE") e
 
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[None]:
-    """PostgreSQL: the one of DATABASE_URL, else an embedded one (see `sandbox/postgres.py`), up until the last run ends."""
+    """PostgreSQL: the one of DATABASE_URL, else an embedded one (see `sandbox/postgres.py`), up until the last run ends.
+
+    The tests are the application, as it is in earnest. Their database is made by its owner (DATABASE_OWNER_URL), who may
+    set `session_replication_role` here.
+    """
     if os.environ.get("DATABASE_URL"):
+        assert os.environ.get("DATABASE_OWNER_URL"), "Tests on a server of your own need DATABASE_OWNER_URL too."
         yield
         return
     with Cluster(name="test-postgres", durable=False) as cluster:
         default = connections.settings["default"]
-        default["HOST"], default["USER"] = str(cluster.socket_folder), "purser_owner"
+        default["HOST"], default["USER"] = str(cluster.socket_folder), APP
+        settings.DATABASE_OWNER = {**default, "USER": OWNER}
         yield
         connections.close_all()
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(database_server: None) -> None:
+def django_db_modify_db_settings(database_server: None) -> Iterator[None]:
     """The name of this run's database. PURSER_TEST_DB tells runs apart that go on at once; each xdist worker has its own."""
     parts = ["test_purser", os.environ.get("PURSER_TEST_DB"), os.environ.get("PYTEST_XDIST_WORKER")]
     connections.settings["default"]["TEST"]["NAME"] = "_".join(part for part in parts if part)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseCreation, "_nodb_cursor", owners.beside_the_database)
+        yield
 
 
 @pytest.fixture
 def database_url(db: None) -> str:
-    """The test database as a URL, for processes of their own (crash and race tests)."""
-    settings = connections.settings["default"]
-    login = quote(settings["USER"]) + (f":{quote(settings['PASSWORD'])}" if settings["PASSWORD"] else "")
-    options = {"host": settings["HOST"], "port": settings["PORT"]}
-    given = urlencode({name: value for name, value in options.items() if value})
-    return f"postgresql://{login}@/{quote(settings['NAME'])}?{given}"
+    """The test database as a URL, for processes of their own (crash and race tests), as the application."""
+    return owners.url(connections.settings["default"])
 
 
-FIRST_ROWS = (
-    import_module("billing.migrations.0003_ledger_guards").HOUSE,
-    "INSERT INTO limits_clock (id) VALUES (1); INSERT INTO limits_answer (org_id) VALUES (0);",
-)
-"""The rows that migrations made: a transactional test's clean-up takes them away with the rest."""
+@pytest.fixture(scope="class")
+def as_owner(django_db_setup: None) -> Iterator[None]:
+    """This test, or this class of tests, is connected as the owner of the tables: to do what the application cannot."""
+    with roles.as_owner(connection):
+        yield
 
 
-def _empty_every_table(self: TransactionTestCase) -> None:
-    """Between transactional tests, as the owner: append-only tables refuse the TRUNCATE that Django would use."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-        cursor.execute(
+def empty_every_table(test: TransactionTestCase | None = None) -> None:
+    """Between transactional tests, as the owner: nobody else may TRUNCATE, and append-only tables refuse him too."""
+    with owners.connected() as owner:
+        owner.execute("SET session_replication_role = replica")
+        tables = owner.execute(
             "SELECT string_agg(quote_ident(relname), ', ') FROM pg_class WHERE relnamespace = 'public'::regnamespace "
             "AND relkind IN ('r', 'p') AND NOT relispartition "
             "AND relname NOT IN ('django_migrations', 'django_content_type', 'auth_permission')"
-        )
-        cursor.execute(f"TRUNCATE {cursor.fetchone()[0]}")
-        cursor.execute("SET session_replication_role = origin")
+        ).fetchall()[0][0]
+        owner.execute(f"TRUNCATE {tables}")
+        owner.execute("SET session_replication_role = origin")
         for rows in FIRST_ROWS:
-            cursor.execute(rows)
+            owner.execute(rows)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def transactional_tests_clean_up_after_themselves() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", _empty_every_table)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_every_table)
         yield
 
 

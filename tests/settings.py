@@ -1,6 +1,7 @@
 """The settings of the tests: the portal's own, with nothing from `.env`, from a running portal or from this shell.
 
-Only DATABASE_URL is left to say (another server than the embedded one), since it does not change what the portal does.
+Only DATABASE_URL and DATABASE_OWNER_URL are left to say (another server than the embedded one), since they do not change
+what the portal does.
 """
 
 import os
@@ -8,7 +9,7 @@ import os
 from tests.paths import operator_variables
 
 os.environ["PURSER_ENV_FILES"] = "none"
-for name in operator_variables() - {"DATABASE_URL"}:
+for name in operator_variables() - {"DATABASE_URL", "DATABASE_OWNER_URL"}:
     os.environ.pop(name, None)
 
 from portal.settings import *  # noqa: E402, F403

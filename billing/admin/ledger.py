@@ -1,13 +1,16 @@
-"""The ledger, to look at."""
+"""The ledger, to look at, and the two acts of staff that change what an organization has."""
 
 from django.contrib import admin
 
+from billing.admin import moving
+from billing.admin.acts import WithActs
 from billing.admin.reading import ReadOnly, exact
 from billing.ledger.models import Account, CreditGrant, Transfer, Wallet
 
 
 @admin.register(Wallet)
-class WalletAdmin(ReadOnly[Wallet]):
+class WalletAdmin(WithActs[Wallet]):
+    acts = (moving.GIVE, moving.FORGIVE)
     list_display = ("id", "organization", "settled", "not_posted")
     list_select_related = ("organization",)
     search_fields = ("organization__slug", "organization__name")

@@ -19,6 +19,8 @@ from billing.ledger.chart import WALLET_CODES, Code
 from billing.ledger.models import Transfer
 from billing.money import ZERO
 
+NO_MONEY = (Code.REVENUE_USAGE, Code.BAD_DEBT, Code.OVERDRAFT_EXCESS)
+"""What comes from these accounts is no money in: usage taken back, a debt forgiven."""
 PAGE = 20
 """Lines on a page; a folded day is one."""
 
@@ -61,8 +63,13 @@ class Movement:
         return self.other_code == Code.REVENUE_USAGE and self.amount < 0
 
     @property
+    def is_debt(self) -> bool:
+        """Of the claw-back debt: credit that was used before its payment was taken back."""
+        return self.account_code == Code.CLAWBACK_DEBT
+
+    @property
     def is_money_in(self) -> bool:
-        return self.other_code != Code.REVENUE_USAGE and self.amount > 0
+        return self.other_code not in NO_MONEY and self.amount > 0
 
     @property
     def is_expiry(self) -> bool:
@@ -195,7 +202,7 @@ WHERE t.org_id = %(org)s AND (d.code = ANY(%(wallet)s)) <> (c.code = ANY(%(walle
 """
 ONLY = {
     Kind.ALL: "",
-    Kind.MONEY_IN: "AND c.code = ANY(%(wallet)s) AND d.code <> 4000",
+    Kind.MONEY_IN: f"AND c.code = ANY(%(wallet)s) AND d.code NOT IN {tuple(int(code) for code in NO_MONEY)}",
     Kind.USAGE: "AND 4000 IN (c.code, d.code)",
     Kind.EXPIRY: "AND c.code IN (4900, 2090)",
 }

@@ -21,9 +21,12 @@ SHORT = 12
 """Rows of an open day that are shown at first, rounded up to whole hours."""
 
 TITLES = {
-    "refund": "Refund",
-    "refund_failed": "Refund returned",
-    "dispute": "Disputed payment",
+    "refund_asked": "Refund",
+    "refund_returned": "Refund came back",
+    "dispute_withdrawn": "Disputed payment taken back",
+    "dispute_reinstated": "Disputed payment returned",
+    "debt_written_off": "Debt written off",
+    "debt_forgiven": "Debt forgiven",
     "settlement": "Payment of the overdraft",
     "write_off": "Written off",
     "adjustment": "Correction",
@@ -84,7 +87,8 @@ def rows(org_id: int, page: Page, opened: Collection[date], whole: Collection[da
 def title(movement: Movement, grant: CreditGrant | None) -> str:
     """What a line that stands alone is called."""
     if movement.reason in TITLES:
-        return TITLES[movement.reason]
+        used = ", already used" if movement.is_debt and movement.amount < 0 else ""
+        return TITLES[movement.reason] + used
     if movement.is_usage:
         return "Usage"
     if not movement.is_money_in and not movement.is_expiry and movement.amount > 0:

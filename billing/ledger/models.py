@@ -37,6 +37,9 @@ class Wallet(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return str(self.organization or "The house")
+
 
 class LedgerPeriod(models.Model):
     """The hash chain of one organization's calendar month: the last number given and the hash at its head."""

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     KEY_EXPIRED = "key_expired"
     MODEL_RETIRED = "model_retired"
     NOT_OFFERED = "not_offered"
+    PAYMENT_DISPUTED = "payment_disputed"
     NO_CREDIT = "no_credit"
     KEY_CAP = "key_cap"
     DAILY_ALLOWANCE = "daily_allowance"
@@ -28,6 +29,7 @@ STATUS: dict[Reason, Literal[401, 402, 403, 429]] = {
     Reason.KEY_EXPIRED: 401,
     Reason.MODEL_RETIRED: 403,
     Reason.NOT_OFFERED: 403,
+    Reason.PAYMENT_DISPUTED: 402,
     Reason.NO_CREDIT: 402,
     Reason.KEY_CAP: 402,
     Reason.DAILY_ALLOWANCE: 429,

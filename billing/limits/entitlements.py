@@ -1,7 +1,7 @@
 """What a key may do, decided from a frozen picture of the facts. Pure: the same picture gives the same answer.
 
 The order of refusals (A24): the key; the model; who covers it, with the plan's allowance; then credit, the key's cap,
-and free usage for Personal organizations.
+and free usage for Personal organizations. A disputed payment comes before credit (A2).
 """
 
 from dataclasses import dataclass
@@ -50,6 +50,7 @@ class Picture:
     """All that one answer depends on, besides the catalog and the moment. Money in USD.
 
     `spans`: coverage that had not ended when the UTC day began. `credit_ends`: the next expiry of a grant that has a rest.
+    `owes`: claw-back debt is open. `disputed`: a dispute holds credit.
     """
 
     public_id: str
@@ -64,6 +65,13 @@ class Picture:
     spent: Decimal = Decimal(0)
     spans: tuple[Span, ...] = ()
     credit_ends: datetime | None = None
+    owes: bool = False
+    disputed: bool = False
+
+    @property
+    def closed_by_dispute(self) -> bool:
+        """Pay as you go is closed while debt is open, and when nothing is left beside what a dispute holds (A2)."""
+        return self.owes or (self.disputed and self.available <= 0)
 
     @property
     def capped(self) -> bool:
@@ -102,6 +110,9 @@ def for_model(picture: Picture, model: Model, catalog: Catalog, *, now: datetime
     if plan is not None:
         return _under_plan(picture, model, plan, windows, catalog, now)
     if span is None and payer in UNCOVERED:
+        if payer == Payer.CREDITS and picture.closed_by_dispute:
+            remedy = remedies.payment_disputed(picture.organization, owes=picture.owes)
+            return _refused(model, Reason.PAYMENT_DISPUTED, remedy)
         if not picture.personal and picture.available <= 0:
             return _refused(model, Reason.NO_CREDIT, remedies.no_credit(picture.organization))
         if picture.capped:

@@ -22,7 +22,8 @@ class LimitsClock(models.Model):
 class LimitsAnswer(models.Model):
     """When an organization's answer last changed. Organization 0: the catalog changed, everything did.
 
-    `open` and `digest` are what was last told: whether there is credit, and which caps and allowances are used up.
+    `open` and `digest` are what was last told: whether there is credit, what a dispute closes, which
+    caps and allowances are used up.
     """
 
     org_id = models.BigIntegerField(primary_key=True)

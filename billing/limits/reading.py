@@ -37,6 +37,13 @@ SPANS = """
 """
 """The coverage of wallet `w` that had not ended when the day began, with what was used of it that day, as a sub-select."""
 
+OWES = "SELECT d.balance < 0 FROM account d WHERE d.org_id = w.org_id AND d.code = 1110"
+"""Whether claw-back debt of wallet `w` is open, as a sub-select."""
+DISPUTED = """
+    EXISTS (SELECT FROM account h WHERE h.org_id = w.org_id AND h.code IN (2000, 2010) AND NOT h.exhausted AND h.held)
+"""
+"""Whether a dispute holds credit of wallet `w`."""
+
 FACTS = f"""
 SELECT k.id, k.public_id, o.name, o.kind = 'personal', w.posted - w.accrued - ({HELD}), b.payer, coalesce(a.version, 0),
     k.revoked_at, k.expires_at, k.cap_usd,
@@ -45,7 +52,7 @@ SELECT k.id, k.public_id, o.name, o.kind = 'personal', w.posted - w.accrued - ({
     CASE WHEN b.covered THEN ({SPANS}) END,
     (SELECT min(g.expires_at) FROM account g
      WHERE g.org_id = w.org_id AND g.code IN (2000, 2010) AND NOT g.exhausted AND g.expires_at > %(now)s),
-    k.last_used_at, z.version, z.changed_at
+    ({OWES}), ({DISPUTED}), k.last_used_at, z.version, z.changed_at
 FROM {{keys}} k
 JOIN organization o ON o.id = k.org_id
 JOIN wallet w ON w.org_id = k.org_id
@@ -161,7 +168,8 @@ def _told(row: tuple[Any, ...], now: datetime) -> Told:
 
 
 def picture(facts: Sequence[Any]) -> Picture:
-    public_id, name, personal, available, base, version, revoked_at, expires_at, cap, spent, spans, credit_ends = facts
+    public_id, name, personal, available, base, version, revoked_at, expires_at, cap, spent, spans, *money = facts
+    credit_ends, owes, disputed = money
     return Picture(
         public_id=public_id,
         organization=name,
@@ -175,6 +183,8 @@ def picture(facts: Sequence[Any]) -> Picture:
         spent=spent or ZERO,
         spans=spans_of(spans),
         credit_ends=credit_ends,
+        owes=bool(owes),
+        disputed=disputed,
     )
 
 

@@ -42,6 +42,18 @@ def no_credit(organization: str) -> str:
     )
 
 
+def payment_disputed(organization: str, *, owes: bool) -> str:
+    if owes:
+        return (
+            f"A payment of {organization} was taken back after its credit was used, so {organization} owes that amount. "
+            f"Buy credit for {organization} to pay it: requests work again within 10 seconds of the payment."
+        )
+    return (
+        f"A payment of {organization} is disputed with its bank, which holds its credit until that is decided. "
+        f"Buy credit for {organization}: requests work again within 10 seconds of the payment."
+    )
+
+
 def key_cap(cap: Decimal, now: datetime) -> str:
     next_month = periods.month_start(periods.next_month(periods.month_of(now)))
     return (

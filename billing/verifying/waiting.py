@@ -41,6 +41,15 @@ CHECKS = (
             OR state IN ('waiting', 'processing') AND created_at <= %(now)s::timestamptz - interval '1 day')""",
     ),
     Check(
+        "refund_stale",
+        "a refund's outcome is known within an hour, and one on its way has arrived within 40 days",
+        f"""
+        SELECT org_id, id AS refund, intent_id AS intent, state, amount_cents, created_at FROM refund
+        WHERE {ours("org_id")} AND (
+            state IN ('asked', 'unknown') AND created_at <= %(now)s::timestamptz - interval '1 hour'
+            OR state = 'pending' AND created_at <= %(now)s::timestamptz - interval '40 days')""",
+    ),
+    Check(
         "inbox_stuck",
         "what others told us is worked on when it is due, and does not fail for good",
         """

@@ -10,7 +10,6 @@ from django.views.decorators.http import require_safe
 from billing.graphs import credits, lines, takenback, telling, tracing
 from billing.graphs.lines import Kind, Movement
 from billing.graphs.telling import Row
-from billing.ledger.chart import Code
 from billing.ledger.models import Transfer
 from billing.metering.models import UsageReversal
 from billing.payments.models import Intent
@@ -80,7 +79,7 @@ def _standing_alone(request: OrgRequest, transfer: Transfer, movement: Movement)
         "reversal": _reversal(request, movement),
         "refund": refund,
         "dispute": dispute,
-        "owed": movement.account_code == Code.CLAWBACK_DEBT and movement.amount < 0,
+        "owed": movement.is_debt and movement.amount < 0,
         "after": after,
         "before": after - movement.amount,
     }

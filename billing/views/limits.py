@@ -24,6 +24,8 @@ from orgs.models import Kind, Membership
 
 PUBLIC_ID = re.compile(r"[A-Za-z0-9_-]{1,24}")
 TIERS = {"free": "Free usage", "payg": "Pay as you go", "contract": "Contract", "marketplace": "AWS Marketplace"}
+CLOSED = ("no_credit", "payment_disputed")
+"""Why pay as you go is closed for a whole organization."""
 WINDOWS = (("minute", "minute"), ("hour", "hour"), ("day", "day"))
 
 
@@ -55,7 +57,7 @@ def limits(request: OrgRequest, slug: str) -> HttpResponse:
         "ending": [
             remedies.ends_soon(model) for model in catalog.models if notice.warns_of_end(model.refused_from, now)
         ],
-        "closed": next((row.answer.remedy for row in rows if row.answer.reason == "no_credit"), None),
+        "closed": next((row.answer.remedy for row in rows if row.answer.reason in CLOSED), None),
         "places": [(place, explaining.keys_of(place)) for place in places],
         "asked": request.GET.get("key", "").strip(),
     }

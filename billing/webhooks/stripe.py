@@ -44,7 +44,30 @@ def payment(told: dict[str, Any], now: datetime) -> bool:
     return flows.payment_outcome(payment.intent_id, outcome, now=now) is not None
 
 
+def refund(told: dict[str, Any], now: datetime) -> bool:
+    """A refund was made, moved or failed, here or in Stripe's dashboard."""
+    return flows.refund_told(gateway.read_refund(str(told["id"])), now=now) is not None
+
+
+def refunded(told: dict[str, Any], now: datetime) -> bool:
+    """Something of a charge was refunded: each of its refunds is looked at."""
+    found = [flows.refund_told(made, now=now) for made in gateway.refunds_of(str(told["id"]))]
+    return any(found)
+
+
+def dispute(told: dict[str, Any], now: datetime) -> bool:
+    """A dispute was opened, moved money, or was closed: which, it says itself."""
+    return flows.dispute_told(gateway.read_dispute(str(told["id"])), now=now) is not None
+
+
 MEANS: dict[str, Callable[[dict[str, Any], datetime], bool]] = {
+    "charge.dispute.closed": dispute,
+    "charge.dispute.created": dispute,
+    "charge.dispute.funds_reinstated": dispute,
+    "charge.dispute.funds_withdrawn": dispute,
+    "charge.dispute.updated": dispute,
+    "charge.refund.updated": refund,
+    "charge.refunded": refunded,
     "checkout.session.async_payment_failed": checkout,
     "checkout.session.async_payment_succeeded": checkout,
     "checkout.session.completed": checkout,
@@ -53,6 +76,9 @@ MEANS: dict[str, Callable[[dict[str, Any], datetime], bool]] = {
     "payment_intent.payment_failed": payment,
     "payment_intent.processing": payment,
     "payment_intent.succeeded": payment,
+    "refund.created": refund,
+    "refund.failed": refund,
+    "refund.updated": refund,
 }
 
 

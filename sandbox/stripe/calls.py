@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from . import errors
+from . import errors, spoiling
 from .books import Obj
 from .faults import Fault
 from .idempotency import Stored
@@ -43,7 +43,9 @@ class Call:
         if fault is None or fault.moment != "after":
             return response
         if fault.kind == "error":
-            return self.refusal(broken(fault))
+            return as_page(self.refusal(broken(fault)), fault)
+        if fault.kind == "spoil":
+            return replace(response, status=200, body=spoiling.spoilt(response.body, fault.body or "page"))
         return replace(response, fate=Fate(reset=True) if fault.kind == "reset" else Fate(hang=fault.seconds))
 
 
@@ -61,11 +63,18 @@ def replayed(stored: Stored, request: Request, request_id: str) -> Response:
 def broken(fault: Fault) -> errors.ApiError:
     return errors.ApiError(
         "An unknown error occurred",
-        status=fault.status,
+        status=fault.error_status,
         type="api_error",
         stored=fault.remembered,
         headers={"Stripe-Should-Retry": "false"} if fault.remembered else {},
     )
+
+
+def as_page(response: Response, fault: Fault) -> Response:
+    """The same, said by a proxy that stands before Stripe, if the fault wants that."""
+    if fault.body is None:
+        return response
+    return replace(response, body=spoiling.PAGE, headers={"Content-Type": "text/html"})
 
 
 def before(fault: Fault | None, request_id: str) -> Response | None:
@@ -77,14 +86,22 @@ def before(fault: Fault | None, request_id: str) -> Response | None:
     if fault.kind == "reset":
         return Response(502, fate=Fate(reset=True))
     if fault.kind == "rate_limit":
+        wait = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
         error = errors.ApiError(
             "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.",
             status=429,
             code="rate_limit",
-            headers={"Stripe-Rate-Limited-Reason": "global-rate"},
+            headers={"Stripe-Rate-Limited-Reason": "global-rate"} | wait,
         )
-        return json_response(429, error.body(request_id), {"Request-Id": request_id, **error.headers})
+        return _said(error, request_id)
+    if fault.kind == "refuse":
+        return _said(spoiling.refusal(fault.refusal_status), request_id)
+    if fault.kind == "spoil":
+        return Response(200, spoiling.spoilt(b"", fault.body or "page"), {"Request-Id": request_id})
     if fault.kind == "error" and not fault.remembered:
-        error = broken(fault)
-        return json_response(error.status, error.body(request_id), {"Request-Id": request_id})
+        return as_page(_said(broken(fault), request_id), fault)
     return None
+
+
+def _said(error: errors.ApiError, request_id: str) -> Response:
+    return json_response(error.status, error.body(request_id), {"Request-Id": request_id, **error.headers})

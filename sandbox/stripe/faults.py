@@ -13,22 +13,24 @@ from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from . import errors
+from . import errors, spoiling
 
 Moment = Literal["before", "after"]
-API_KINDS = ("timeout", "reset", "error", "rate_limit", "slow")
+API_KINDS = ("timeout", "reset", "error", "rate_limit", "slow", "refuse", "spoil")
 WEBHOOK_KINDS = ("drop", "double", "delay", "reorder")
+BEFORE_ONLY = ("rate_limit", "slow", "refuse")
 
 
 @dataclass
 class Fault:
-    """One rule. API kinds: timeout, reset, error, rate_limit, slow. Webhook kinds: drop, double, delay, reorder.
+    """One rule. API kinds: timeout, reset, error, rate_limit, slow, refuse, spoil; webhook kinds: drop, double, delay, reorder.
 
     `path`, `method` and `event` are patterns with `*`. The first `skip` matches pass, then each of the next `count`
     (None: all) goes wrong with `probability`. `seconds`: how long a timeout hangs, a slow request waits, a delayed
-    webhook stays away. `status` is that of an error. `stored`: whether the idempotency key remembers an error (by
-    default one after the effect is remembered, one before is not). `reorder` holds `count` events and lets them go
-    backwards.
+    webhook stays away. `status` is that of an error (500 unless given) or of a refusal (400). `stored`: whether the
+    idempotency key remembers an error (by default one after the effect is remembered, one before is not). `retry_after`
+    goes with a rate_limit. `body` says how an answer is spoilt (`spoiling.WAYS`): a 200 of the kind `spoil`, or an error
+    that is a proxy's page and not Stripe's. `reorder` holds `count` events and lets them go backwards.
     """
 
     kind: str
@@ -40,8 +42,10 @@ class Fault:
     skip: int = 0
     probability: float = 1.0
     seconds: float = 30.0
-    status: int = 500
+    status: int | None = None
     stored: bool | None = None
+    retry_after: int | None = None
+    body: str | None = None
     id: int = 0
     hits: int = 0
 
@@ -50,10 +54,22 @@ class Fault:
             raise errors.invalid(f"Unknown fault: {self.kind}", param="kind")
         if self.moment not in ("before", "after"):
             raise errors.invalid("A fault happens before or after.", param="moment")
-        if self.kind in ("rate_limit", "slow") and self.moment == "after":
+        if self.kind in BEFORE_ONLY and self.moment == "after":
             raise errors.invalid(f"{self.kind} happens before the effect only.", param="moment")
+        if self.kind == "refuse" and self.refusal_status not in spoiling.REFUSALS:
+            raise errors.invalid(f"refuse has a status of {sorted(spoiling.REFUSALS)}.", param="status")
+        if self.kind == "spoil" or self.body is not None:
+            spoiling.check(self.kind, self.body, self.moment)
         if self.kind == "reorder" and (self.count or 0) < 2:
             raise errors.invalid("reorder needs a count of at least 2 events.", param="count")
+
+    @property
+    def error_status(self) -> int:
+        return self.status or 500
+
+    @property
+    def refusal_status(self) -> int:
+        return self.status or 400
 
     @property
     def remembered(self) -> bool:

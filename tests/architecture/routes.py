@@ -164,6 +164,8 @@ STAFF_PAGES = {
 STAFF_DOORS = ("admin:login", "admin:logout")
 STAFF_KINDS = ("changelist", "add", "history", "delete", "change")
 """The pages Django makes for every table shown there: `admin:<app>_<table>_<kind>`."""
+STAFF_ACTS = ("billing_intent_refund", "billing_wallet_give", "billing_wallet_forgive")
+"""What staff can do with one row: a page to ask and to confirm, `admin:<app>_<table>_<act>`."""
 STAFF_CATCH_ALLS = ("(?P<url>.*)$", "<path:object_id>/")
 """Unnamed: a 404 or a redirect to a page named above."""
 

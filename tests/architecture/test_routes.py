@@ -47,7 +47,8 @@ def compared(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, str]:
 def of_staff_tables() -> set[str]:
     """The names that Django makes for every table on the staff's site."""
     tables = [f"{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry]
-    return {f"admin:{table}_{kind}" for table in tables for kind in routes.STAFF_KINDS}
+    pages = {f"admin:{table}_{kind}" for table in tables for kind in routes.STAFF_KINDS}
+    return pages | {f"admin:{act}" for act in routes.STAFF_ACTS}
 
 
 def test_every_address_is_in_the_table() -> None:
@@ -301,6 +302,14 @@ def test_staff_without_rights_see_no_table(world: World) -> None:
                 with undone() as wrote:
                     answer = asked(world.browser(PLAIN_STAFF), method, reverse(name))
                 assert (name, answer.status_code, wrote) == (name, 403, [])
+
+
+def test_staff_without_rights_do_no_act(world: World) -> None:
+    for name in routes.STAFF_ACTS:
+        for method in ("GET", "POST"):
+            with undone() as wrote:
+                answer = asked(world.browser(PLAIN_STAFF), method, reverse(f"admin:{name}", args=["1"]))
+            assert (name, answer.status_code, wrote) == (name, 403, [])
 
 
 def test_staff_see_every_table(world: World) -> None:

@@ -11,7 +11,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from billing.payments import collecting
+from billing import flows
+from billing.payments import collecting, polling
 from billing.payments.models import Intent
 from orgs.models import Organization, User
 from sandbox.stripe import Running, running
@@ -49,6 +50,16 @@ def order(org: Organization, by: User, cents: int = 100_00, nonce: UUID | None =
 def begin(org: Organization, by: User, cents: int = 100_00) -> Intent:
     """A purchase whose page at Stripe is open."""
     return collecting.buy_credits(order(org, by, cents), now=timezone.now())
+
+
+def pay(stripe: Running, org: Organization, by: User, cents: int = 100_00, card: str = PAYS) -> Intent:
+    """A purchase that was paid and is credited."""
+    intent = begin(org, by, cents)
+    stripe.admin.pay(intent.checkout_id or "", card)
+    flows.payment_outcome(intent.pk, polling.ask(intent.pk, now=timezone.now()), now=timezone.now())
+    intent.refresh_from_db()
+    assert intent.charge_id
+    return intent
 
 
 def events(stripe: Running, type: str = "") -> list[dict[str, Any]]:

@@ -5,14 +5,18 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+from billing import flows
+from billing.catalog.models import AIModel
 from billing.ledger import grants, wallets
 from billing.ledger.models import CreditGrant, GrantSource
 from billing.limits import publishing
-from billing.metering import gateways
+from billing.metering import gateways, ingest, partitions
 from billing.metering.events import Batch, Event
 from billing.metering.models import Gateway
 from billing.payments.models import Intent
 from orgs.models import Organization
+from tests.factories import catalog
+from tests.factories import orgs as people
 
 
 def gateway(name: str = "eu-1", *, now: datetime) -> Gateway:
@@ -65,3 +69,21 @@ def given(organization: Organization, usd: str, *, now: datetime, days: int = 30
     )  # fmt: skip
     publishing.publish([organization.pk], now=now)
     return grant
+
+
+def spent(organization: Organization, usd: str, *, now: datetime) -> None:
+    """Use that cost exactly this much, reported, accepted and charged: on a model of 1.00 USD per million input tokens."""
+    slug = "dollar-a-million"
+    if not AIModel.objects.filter(slug=slug).exists():
+        catalog.model(slug, input_usd="1")
+    partitions.make(now=now)
+    key = people.key(organization).key
+    reporter = Gateway.objects.first() or gateway(now=now)
+    left, events = int(Decimal(usd) * 1_000_000), []
+    while left:
+        tokens = min(left, 1_000_000)
+        events.append(event(key.public_id, now, model=slug, input_tokens=tokens, output_tokens=0))
+        left -= tokens
+    answer = ingest.ingest(batch(*events), gateway_id=reporter.pk, now=now)
+    assert answer.accepted == len(events)
+    flows.sweep(now=now)

@@ -49,6 +49,7 @@ def test_a_read_only_database_is_not_ready(client: Client) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("as_owner")
 def test_a_migration_to_apply_is_not_ready(client: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'orgs' AND name LIKE '0001%'")
@@ -59,6 +60,7 @@ def test_a_migration_to_apply_is_not_ready(client: Client) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("as_owner")
 def test_a_database_without_tables_is_not_ready(client: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE django_migrations RENAME TO elsewhere")
@@ -66,6 +68,7 @@ def test_a_database_without_tables_is_not_ready(client: Client) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("as_owner")
 def test_tomorrows_partition_has_to_be_there(client: Client) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     sweep_ran(timedelta(0))
@@ -96,6 +99,7 @@ def test_a_sweep_is_missed_only_where_a_worker_is_expected(client: Client, setti
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("as_owner")
 def test_a_broken_database_is_told_without_its_words(client: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE sweep_run RENAME TO elsewhere")

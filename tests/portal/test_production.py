@@ -16,7 +16,8 @@ PRODUCTION = {
     "PUBLIC_URL": "https://billing.example.com",
     "ALLOWED_HOSTS": "billing.example.com",
     "BEHIND_PROXY": "1",
-    "DATABASE_URL": "postgresql://purser@127.0.0.1:1/purser",
+    "DATABASE_URL": "postgresql://purser_app@127.0.0.1:1/purser",
+    "DATABASE_OWNER_URL": "postgresql://purser_owner@127.0.0.1:1/purser",
     "REDIS_URL": "redis://127.0.0.1:1/0",
     "STRIPE_SECRET_KEY": "sk_live_51",
     "STRIPE_WEBHOOK_SECRETS": "whsec_1",
@@ -126,3 +127,21 @@ def test_a_rate_that_is_none_is_named() -> None:
         "TRUSTED_PROXY_COUNT must",
     ):
         assert said in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("owner", "words"),
+    [
+        ("", "DATABASE_OWNER_URL is not set: the login of DATABASE_URL owns its tables, or cannot migrate them."),
+        ("postgresql://purser_owner@127.0.0.1:1/x", "DATABASE_OWNER_URL does not name the database of DATABASE_URL."),
+        (
+            "postgresql://purser_app@127.0.0.1:1/purser",
+            "DATABASE_OWNER_URL and DATABASE_URL have one login: the portal may change its tables and its past.",
+        ),
+    ],
+)
+def test_one_login_for_everything_works_and_the_check_for_deployment_warns(owner: str, words: str) -> None:
+    answer = run(*CHECK, DATABASE_OWNER_URL=owner)
+    assert answer.returncode == 1
+    assert f"(purser.W001) {words}" in answer.stderr
+    assert run("-c", WEB, DATABASE_OWNER_URL=owner).returncode == 0

@@ -5,13 +5,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from sandbox import local, places
-from sandbox.postgres import Cluster
+from sandbox.postgres import APP, OWNER, Cluster
 from tests.paths import ROOT
 
 
@@ -83,22 +84,21 @@ def test_what_a_killed_run_left_is_not_believed(state: Path) -> None:
 
 def test_tables_are_prepared_once_for_each_set_of_migrations(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
-    monkeypatch.setattr(local, "manage", lambda command, url: ran.append(command[0]))
+    monkeypatch.setattr(local, "manage", lambda command, logins: ran.append(command[0]))
     with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         with Cluster(Path(folder) / "cluster", durable=False) as cluster:
             cluster.ensure_database(local.DATABASE)
-            url = cluster.url(local.DATABASE)
-            local.prepare(url)
-            local.prepare(url)
+            local.prepare(cluster)
+            local.prepare(cluster)
             assert ran == ["migrate", "import_catalog"]
             monkeypatch.setattr(local, "_fingerprint", lambda: "prepared for another")
-            local.prepare(url)
+            local.prepare(cluster)
             assert ran == ["migrate", "import_catalog"] * 2
 
 
 def test_a_failed_preparation_is_not_taken_for_done(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(command: list[str], url: str) -> None:
+    def fail(command: list[str], logins: dict[str, str]) -> None:
         raise SystemExit("manage.py migrate failed")
 
     with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
@@ -108,10 +108,38 @@ def test_a_failed_preparation_is_not_taken_for_done(state: Path, monkeypatch: py
             with monkeypatch.context() as patch:
                 patch.setattr(local, "manage", fail)
                 with pytest.raises(SystemExit, match="failed"):
-                    local.prepare(cluster.url(local.DATABASE))
+                    local.prepare(cluster)
             with psycopg.connect(cluster.url(local.DATABASE)) as connection:
                 noted = connection.execute("SELECT count(*) FROM pg_shdescription WHERE description ~ '^prepared'")
                 assert noted.fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("command", "owner"),
+    [("migrate", True), ("flush", True), ("shell", False), ("verify_ledger", False), ("dbshell", False)],
+)
+def test_only_what_changes_tables_gets_the_owners_login(
+    state: Path, monkeypatch: pytest.MonkeyPatch, command: str, owner: bool
+) -> None:
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setitem(os.environ, name, "")  # so that it is put back
+        del os.environ[name]
+    monkeypatch.setattr(local, "read_operator", lambda: None)
+    monkeypatch.setattr(local, "prepare", lambda cluster: None)
+    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        with Cluster(Path(folder) / "cluster", durable=False) as cluster:
+            monkeypatch.setattr(local, "Cluster", lambda: cluster)
+            monkeypatch.setattr(local, "_borrowed", ExitStack())
+            local.provide_database(["manage.py", command])
+            given = {name: os.environ.get(name) for name in ("DATABASE_URL", "DATABASE_OWNER_URL")}
+            for name, role in ({"DATABASE_URL": APP} | ({"DATABASE_OWNER_URL": OWNER} if owner else {})).items():
+                url = given[name]
+                assert url is not None
+                with psycopg.connect(url) as connection:
+                    assert connection.execute("SELECT current_user").fetchone() == (role,)
+            assert (given["DATABASE_OWNER_URL"] is not None) is owner
 
 
 def test_two_commands_alone_and_at_once_work_on_one_database(tmp_path: Path) -> None:

@@ -101,6 +101,12 @@ def test_from_nothing_through_a_kill_to_a_clean_end(shell: Shell) -> None:
     assert "already up" in second.communicate()[0]
     assert second.returncode == 1
 
+    # What serves people does not know the login that owns the tables.
+    for pid in recorded(shell):
+        told = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        assert not [name for name in told if name.startswith(b"DATABASE_OWNER_URL=") and name[19:]]
+    assert "purser_owner" not in (shell.local / "run.env").read_text()
+
     # A part that dies is started again.
     worker = next(pid for pid in recorded(shell) if b"celery" in Path(f"/proc/{pid}/cmdline").read_bytes())
     os.kill(worker, signal.SIGKILL)

@@ -26,19 +26,6 @@ SHOWN = sorted(
 
 
 @pytest.fixture
-def staff(db: None) -> User:
-    user = people.person("sam@purser.example", "Sam Staff")
-    user.is_staff = user.is_superuser = True
-    user.save()
-    return user
-
-
-@pytest.fixture
-def staff_client(staff: User) -> Client:
-    return people.signed_in(staff)
-
-
-@pytest.fixture
 def some_of_everything(acme: Organization) -> None:
     now = datetime.now(UTC)
     catalog.first_catalog()

@@ -48,6 +48,7 @@ def test_a_note_is_kept_outside_the_hash_and_only_its_digest_inside(org: int) ->
     assert len(transfer.note_digest) == 32
 
 
+@pytest.mark.usefixtures("as_owner")
 def test_a_closed_month_takes_nothing_more_and_what_comes_late_goes_to_the_oldest_open_one(org: int) -> None:
     account = buy(org, "10.00").account_id
     LedgerPeriod.objects.filter(wallet=org).update(closed_at=NOW)
@@ -55,8 +56,9 @@ def test_a_closed_month_takes_nothing_more_and_what_comes_late_goes_to_the_oldes
     assert Transfer.objects.get(key="late").period == date(2026, 4, 1)
 
 
+@pytest.mark.usefixtures("as_owner")
 @pytest.mark.parametrize("table", ["transfer", "credit_grant"])
-def test_rows_are_for_ever(org: int, table: str) -> None:
+def test_rows_are_for_ever_even_for_the_owner(org: int, table: str) -> None:
     promote(org, "5")
     assert "append-only" in refused(f"UPDATE {table} SET org_id = org_id")
     assert "append-only" in refused(f"DELETE FROM {table}")

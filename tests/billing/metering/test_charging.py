@@ -101,6 +101,7 @@ def test_sweeping_again_changes_nothing(report: Any, key: ApiKey, acme: Organiza
     assert (list(UsageHour.objects.values()), list(Accrual.objects.values()), balances.of(acme.pk, now=NOW)) == before
 
 
+@pytest.mark.usefixtures("as_owner")
 def test_late_use_of_a_closed_month_goes_to_the_oldest_open_one(
     report: Any, key: ApiKey, acme: Organization, model: AIModel
 ) -> None:
@@ -132,6 +133,7 @@ def test_what_follows_happens_in_the_same_transaction(
     assert balances.of(acme.pk, now=NOW).available == -ONE
 
 
+@pytest.mark.usefixtures("as_owner")
 def test_an_organization_that_cannot_be_charged_holds_up_nobody_else(
     report: Any, key: ApiKey, personal_key: ApiKey, acme: Organization, alice_personal: Organization, model: AIModel
 ) -> None:
@@ -269,6 +271,7 @@ class TestRollups:
         report(usage.event(key.public_id, NOW))
         assert rollups.compare([acme.pk], since=NOW.replace(day=1, hour=0, minute=0, second=0)) == []
 
+    @pytest.mark.usefixtures("as_owner")
     def test_a_fault_is_found_and_mended(self, report: Any, key: ApiKey, acme: Organization, model: AIModel) -> None:
         since = NOW.replace(day=1, hour=0, minute=0, second=0)
         report(usage.event(key.public_id, NOW), usage.event(key.public_id, NOW - timedelta(days=2)))

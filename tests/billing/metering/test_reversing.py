@@ -177,6 +177,7 @@ def test_it_happens_once(use: Any, reverse: Any, key: ApiKey, acme: Organization
     assert UsageReversal.objects.get().cost == 1
 
 
+@pytest.mark.usefixtures("as_owner")
 def test_in_a_closed_month_it_belongs_to_the_open_one(
     use: Any, reverse: Any, key: ApiKey, acme: Organization, model: AIModel
 ) -> None:

@@ -1,6 +1,5 @@
 """Refunds: what staff give back, what Stripe makes of it, and what its dashboard does without us."""
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,13 +10,13 @@ from django.utils import timezone
 from billing import flows
 from billing.ledger import balances
 from billing.ledger.chart import Code
-from billing.ledger.models import Account, CreditGrant, Transfer
-from billing.payments import gateway, polling, refunding, refunds
+from billing.ledger.models import Account, Transfer
+from billing.payments import refunds
 from billing.payments.models import Intent, Refund, RefundState
-from billing.payments.refunds import Order, RefundRefused
+from billing.payments.refunds import Order
 from orgs.models import Organization, User
 from sandbox.stripe import Running
-from tests.factories.paying import PAYS, begin
+from tests.factories.paying import pay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,15 +27,6 @@ FAILS_LATER = "4000000000005126"
 @pytest.fixture
 def paid(stripe: Running, acme: Organization, alice: User) -> Intent:
     return pay(stripe, acme, alice)
-
-
-def pay(stripe: Running, org: Organization, by: User, cents: int = 100_00, card: str = PAYS) -> Intent:
-    intent = begin(org, by, cents)
-    stripe.admin.pay(intent.checkout_id or "", card)
-    flows.payment_outcome(intent.pk, polling.ask(intent.pk, now=timezone.now()), now=timezone.now())
-    intent.refresh_from_db()
-    assert intent.charge_id
-    return intent
 
 
 def order(intent: Intent, by: User, cents: int, nonce: UUID | None = None, reason: str = "Bought twice") -> Order:

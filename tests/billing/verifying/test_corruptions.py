@@ -1,4 +1,4 @@
-"""What nobody could do through the portal, as superuser with all triggers off: each is found, and called by its name."""
+"""What nobody could do through the portal, as the owner with all triggers off: each is found, and called by its name."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +10,7 @@ from billing.ledger.audit import Scope
 from billing.verifying import books
 from tests.billing.verifying.activity import Activity
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("as_owner")]
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ CORRUPTIONS = [
 
 
 def commit_crime(sql: str, org_id: int) -> int:
-    """As superuser, without a trigger and without a foreign key; answers how many rows it changed last."""
+    """As the owner, without a trigger and without a foreign key; answers how many rows it changed last."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(sql, {"org": org_id})

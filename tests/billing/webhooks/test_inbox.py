@@ -43,6 +43,7 @@ def test_each_message_is_done_once(seen: list[str]) -> None:
     assert states == {"evt_1": "done", "evt_2": "done", "evt_3": "ignored"}
 
 
+@pytest.mark.usefixtures("as_owner")
 @pytest.mark.django_db
 def test_what_fails_does_not_stop_the_others_and_is_tried_again(seen: list[str]) -> None:
     bad = store("evt_1", "bad")
@@ -58,6 +59,7 @@ def test_what_fails_does_not_stop_the_others_and_is_tried_again(seen: list[str])
     assert (bad.state, bad.error) == (InboxState.DONE, "")
 
 
+@pytest.mark.usefixtures("as_owner")
 @pytest.mark.django_db
 def test_after_a_day_of_trying_it_waits_for_staff_who_can_replay_it(seen: list[str]) -> None:
     bad, now = store("evt_1", "bad"), NOW
@@ -94,6 +96,7 @@ def test_whoever_dies_at_work_leaves_it_to_the_next_run(seen: list[str], monkeyp
     assert (event.state, event.tries) == (InboxState.DONE, 2)
 
 
+@pytest.mark.usefixtures("as_owner")
 @pytest.mark.django_db
 def test_what_came_is_never_rewritten(seen: list[str]) -> None:
     event = store("evt_1")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
-from sandbox.stripe import Running
+from sandbox.stripe import Running, spoiling
 from sandbox.stripe.client import Refused
 from tests.sandbox.stripe.conftest import client_of, in_browser
 
@@ -145,3 +145,88 @@ def test_requests_are_on_record(sandbox: Running, client: stripe.StripeClient) -
         client.v1.payment_intents.create(in_browser(), KEY)
     (row,) = sandbox.admin.requests()
     assert (row["status"], row["idempotency_key"], row["fault"]) == (500, "k1", "error before")
+
+
+# --- Refusals and spoilt answers -----------------------------------------------------------------------------------------
+
+ERRORS = {
+    400: stripe.InvalidRequestError,
+    401: stripe.AuthenticationError,
+    402: stripe.CardError,
+    403: stripe.PermissionError,
+    404: stripe.InvalidRequestError,
+    409: stripe.APIError,
+}
+
+
+@pytest.mark.parametrize("status", ERRORS)
+def test_a_refusal_out_of_the_blue(sandbox: Running, client: stripe.StripeClient, status: int) -> None:
+    """As Stripe says it, without effect, and the key remembers nothing."""
+    sandbox.admin.fault("refuse", status=status, **CREATE)
+    with pytest.raises(ERRORS[status]) as refused:
+        client.v1.payment_intents.create(in_browser(), KEY)
+    assert refused.value.http_status == status
+    assert charged(sandbox) == 0
+    assert client.v1.payment_intents.create(in_browser(), KEY).status == "succeeded"
+
+
+def test_too_many_requests_may_say_when_to_come_again(sandbox: Running, client: stripe.StripeClient) -> None:
+    sandbox.admin.fault("rate_limit", retry_after=7)
+    sandbox.admin.fault("rate_limit")
+    waits = []
+    for _ in range(2):
+        with pytest.raises(stripe.RateLimitError) as refused:
+            client.v1.events.list()
+        waits.append((refused.value.headers or {}).get("Retry-After"))
+    assert waits == ["7", None]
+
+
+@pytest.mark.parametrize(("moment", "effect"), [("before", 0), ("after", 5_000)])
+@pytest.mark.parametrize("status", [502, 503])
+def test_a_proxy_answers_in_its_own_words(
+    sandbox: Running, client: stripe.StripeClient, status: int, moment: str, effect: int
+) -> None:
+    sandbox.admin.fault("error", status=status, body="page", moment=moment, stored=False, **CREATE)
+    with pytest.raises(stripe.APIError) as failed:
+        client.v1.payment_intents.create(in_browser(), KEY)
+    assert (failed.value.http_status, charged(sandbox)) == (status, effect)
+    assert "<html>" in str(failed.value)
+    assert client.v1.payment_intents.create(in_browser(), KEY).status == "succeeded"
+    assert charged(sandbox) == 5_000
+
+
+@pytest.mark.parametrize("how", spoiling.WAYS)
+@pytest.mark.parametrize(("moment", "effect"), [("before", 0), ("after", 5_000)])
+def test_a_200_that_is_no_answer(
+    sandbox: Running, client: stripe.StripeClient, how: str, moment: str, effect: int
+) -> None:
+    if moment == "before" and how in spoiling.OF_AN_ANSWER:
+        with pytest.raises(Refused, match="no answer yet"):
+            sandbox.admin.fault("spoil", body=how, moment=moment)
+        return
+    sandbox.admin.fault("spoil", body=how, moment=moment, **CREATE)
+    try:
+        answer: Any = client.v1.payment_intents.create(in_browser(), KEY)
+    except (stripe.StripeError, AttributeError, TypeError, KeyError):
+        answer = None
+    assert answer is None or getattr(answer, "amount", None) != 5_000, "it did arrive"
+    assert charged(sandbox) == effect
+    assert client.v1.payment_intents.create(in_browser(), KEY).status == "succeeded"
+    assert charged(sandbox) == 5_000
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"kind": "refuse", "status": 500},
+        {"kind": "refuse", "moment": "after"},
+        {"kind": "spoil"},
+        {"kind": "spoil", "body": "sour"},
+        {"kind": "error", "body": "cut"},
+        {"kind": "reset", "body": "page"},
+    ],
+    ids=lambda bad: "-".join(str(value) for value in bad.values()),
+)
+def test_a_refusal_or_spoilt_answer_that_makes_no_sense_is_refused(sandbox: Running, bad: Any) -> None:
+    with pytest.raises(Refused):
+        sandbox.admin.fault(**bad)
