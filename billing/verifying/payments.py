@@ -29,7 +29,8 @@ CHECKS = (
         "money_without_payment",
         "money is posted as collected only for a payment that was paid, as gone only for a refund or dispute that there is",
         f"""
-        SELECT t.org_id, t.key, t.amount, t.cause_kind, t.cause_id, i.state AS payment, r.state AS refund, d.status AS dispute
+        SELECT t.org_id, t.key, t.amount, t.cause_kind, t.cause_id, i.state AS payment, r.state AS refund,
+            d.status AS dispute
         FROM transfer t LEFT JOIN payment_intent i ON t.cause_kind = 'intent' AND i.id::text = t.cause_id
         LEFT JOIN refund r ON t.cause_kind = 'refund' AND r.id::text = t.cause_id
         LEFT JOIN dispute d ON t.cause_kind = 'dispute' AND d.provider_id = t.cause_id

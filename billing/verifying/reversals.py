@@ -169,6 +169,7 @@ CHECKS = (
         WHERE a.code IN (1110, 4810) AND {ours("t.org_id")} AND t.period >= %(month)s
             AND NOT coalesce(CASE a.code
                 WHEN 1110 THEN t.cause_kind = 'dispute' OR r.stripe_reason = 'fraudulent'
-                ELSE t.cause_kind <> 'dispute' AND (t.cause_kind <> 'refund' OR r.stripe_reason <> 'fraudulent') END, false)""",
+                ELSE t.cause_kind <> 'dispute' AND (t.cause_kind <> 'refund' OR r.stripe_reason <> 'fraudulent')
+                END, false)""",
     ),
 )

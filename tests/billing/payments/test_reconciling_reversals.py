@@ -1,5 +1,6 @@
-"""Refunds that nobody told of, and those that do not agree: found in Stripe's list, settled or said."""
+"""Refunds and disputes that nobody told of, and those that do not agree: found in Stripe's lists, settled or said."""
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -9,14 +10,17 @@ from django.utils import timezone
 
 from billing import flows
 from billing.ledger import balances
-from billing.payments.models import Intent, Refund, RefundState
-from billing.payments.reconciliations import Kind
+from billing.ledger.chart import Code
+from billing.ledger.models import Account
+from billing.payments.models import Dispute, Intent, Refund, RefundState
+from billing.payments.reconciliations import Kind, Reconciliation
 from billing.payments.refunds import Order
 from billing.webhooks import inbox
 from orgs.models import Organization, User
 from sandbox.stripe import Running
 from tests.billing.payments.test_reconciling import plant
-from tests.factories.paying import tell
+from tests.factories import usage
+from tests.factories.paying import events, post, tell
 from tests.factories.reconciled import charge_of, charged, compared, paid, picture, told
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -155,3 +159,100 @@ class TestRefunds:
         run = compared()
         assert (run.refunds, run.healed, run.not_ours, run.found) == (102, 1, 102, 0)
         assert available(acme) == 70
+
+
+class TestDisputes:
+    @pytest.mark.parametrize("end", ["opened", "won", "lost", "inquiry", "dropped", "escalated"])
+    def test_the_same_picture_as_with_webhooks(
+        self,
+        end: str,
+        stripe: Running,
+        acme: Organization,
+        alice: User,
+        charlie_personal: Organization,
+        charlie: User,
+    ) -> None:
+        """At each step one organization is told of everything, and the other hears of it at night."""
+        charges = [charge_of(stripe, paid(stripe, org, by)) for org, by in ((acme, alice), (charlie_personal, charlie))]
+        inquiry = end in ("inquiry", "dropped", "escalated")
+        ids = [str(stripe.admin.dispute(charge, inquiry=inquiry)["id"]) for charge in charges]
+        assert self._both(stripe, acme, charlie_personal).healed >= 2
+        step = {"won": "win", "lost": "lose", "dropped": "drop_inquiry", "escalated": "escalate"}.get(end)
+        if step:
+            for dispute_id in ids:
+                getattr(stripe.admin, step)(dispute_id)
+            assert self._both(stripe, acme, charlie_personal).healed == 1
+        taken = end in ("opened", "lost", "escalated")
+        assert picture(acme)["movements"] == ([-100_00] if taken else [-100_00, 100_00] if end == "won" else [])
+        assert available(charlie_personal) == (100 if end in ("won", "dropped") else 0)
+        assert compared().healed == 0
+
+    @staticmethod
+    def _both(stripe: Running, informed: Organization, other: Organization) -> Reconciliation:
+        intent = Intent.objects.get(wallet_id=informed.pk)
+        about = (str(intent.pk), charge_of(stripe, intent))
+        for event in events(stripe):
+            if any(name in json.dumps(event["data"]["object"]) for name in about):
+                post(event)
+        inbox.process(now=timezone.now())
+        run = compared()
+        assert (run.found, run.error) == (0, "")
+        assert run.there_cents == run.here_cents
+        assert picture(informed) == picture(other)
+        return run
+
+    def test_decided_months_later(self, stripe: Running, payment: Intent, acme: Organization) -> None:
+        dispute = str(stripe.admin.dispute(charge_of(stripe, payment))["id"])
+        assert compared().healed == 1
+        now = timezone.now() + timedelta(days=120)
+        assert compared(now=now).found == 0
+        stripe.admin.win(dispute)
+        run = compared(now=now + timedelta(days=1))
+        assert (run.charges, run.disputes, run.healed, run.found) == (0, 1, 1, 0)
+        assert balances.of(acme.pk, now=now).available == 100
+
+    def test_of_spent_credit(self, stripe: Running, payment: Intent, acme: Organization) -> None:
+        usage.spent(acme, "60", now=timezone.now())
+        stripe.admin.dispute(charge_of(stripe, payment))
+        run = compared()
+        assert (run.healed, run.found, run.here_cents, run.there_cents) == (1, 0, 0, 0)
+        assert available(acme) == -60
+        assert Account.objects.get(wallet_id=acme.pk, code=Code.CLAWBACK_DEBT).balance == -60
+
+    def test_another_programs_dispute_is_not_ours(self, stripe: Running, acme: Organization) -> None:
+        stripe.admin.dispute(charged(stripe))
+        run = compared()
+        assert (run.charges, run.disputes, run.not_ours, run.found) == (1, 1, 2, 0)
+
+    @pytest.mark.books_differ("dispute_moved")
+    def test_a_movement_that_stripe_does_not_have(self, stripe: Running, payment: Intent, acme: Organization) -> None:
+        dispute = str(stripe.admin.dispute(charge_of(stripe, payment))["id"])
+        compared()
+        plant("UPDATE dispute_movement SET amount_cents = -9900")
+        run = compared()
+        assert told(run) == [(Kind.MOVEMENTS, "dispute", dispute)]
+        assert (run.findings.get().here_cents, run.findings.get().there_cents) == (-99_00, -100_00)
+
+    @pytest.mark.books_differ("grant_held")
+    def test_closed_here_and_open_at_stripe(self, stripe: Running, payment: Intent, acme: Organization) -> None:
+        dispute = str(stripe.admin.dispute(charge_of(stripe, payment))["id"])
+        compared()
+        plant("UPDATE dispute SET status = 'lost', closed_at = created_at")
+        assert told(compared()) == [(Kind.STATE, "dispute", dispute)]
+
+    @pytest.mark.books_differ("money_without_payment", "dispute_moved", "grant_held")
+    def test_unknown_to_stripe(self, stripe: Running, payment: Intent, acme: Organization) -> None:
+        dispute = str(stripe.admin.dispute(charge_of(stripe, payment))["id"])
+        compared()
+        stripe.sandbox.world.books.remove("dispute", dispute)
+        run = compared()
+        finding = run.findings.get()
+        assert (finding.kind, finding.provider_id, finding.here_cents) == (Kind.UNKNOWN_THERE, dispute, -100_00)
+
+    def test_of_another_amount(self, stripe: Running, payment: Intent, acme: Organization) -> None:
+        dispute = str(stripe.admin.dispute(charge_of(stripe, payment))["id"])
+        compared()
+        plant("UPDATE dispute SET amount_cents = 9900")
+        run = compared()
+        assert (run.healed, run.found) == (1, 0)
+        assert Dispute.objects.get(provider_id=dispute).amount_cents == 100_00
