@@ -10,7 +10,7 @@ from tests import figures, verified
 from tests.races.crew import Act, Crew
 from tests.races.guards import Control
 
-ROUNDS = figures.of(10, full=200)
+ROUNDS = figures.of(5, full=200)
 TRIES = 5
 """Rounds within which a control fails. The first one does, unless the machine stalls for a second."""
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection
 from django.test import TransactionTestCase
 
+from tests import owners
 from tests.races.crew import here
 
 LOCKS = re.compile(r"\s+FOR\s+(NO\s+KEY\s+)?UPDATE(\s+OF\s+\"?\w+\"?)?(\s+SKIP\s+LOCKED)?", re.IGNORECASE)
@@ -67,10 +67,10 @@ class Control:
 
 
 def as_owner(sql: str) -> list[tuple[Any, ...]]:
-    """What only the owner of the tables may do."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall() if cursor.description else []
+    """What only the owner of the tables may do; answers the rows, if there are any."""
+    with owners.connected() as owner:
+        done = owner.execute(sql.encode())
+        return done.fetchall() if done.description else []
 
 
 @contextmanager
