@@ -53,8 +53,8 @@ class Apply:
     """How what Stripe says is made so: the functions of `billing.flows`, which lies above this room."""
 
     payment: ApplyPayment
-    refund: ApplyRefund | None = None
-    dispute: ApplyDispute | None = None
+    refund: ApplyRefund
+    dispute: ApplyDispute
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +211,9 @@ class _Comparison:
         try:
             if isinstance(told, Charge) and told.intent_id is not None:
                 self.apply.payment(told.intent_id, _paid(told), now=self.now())
-            elif isinstance(told, Refund) and self.apply.refund:
+            elif isinstance(told, Refund):
                 self.apply.refund(told, now=self.now())
-            elif isinstance(told, Dispute) and self.apply.dispute:
+            elif isinstance(told, Dispute):
                 self.apply.dispute(told, now=self.now())
         except (gateway.Unknown, gateway.Refused, gateway.Declined):
             raise
