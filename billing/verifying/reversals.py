@@ -101,9 +101,10 @@ CHECKS = (
             SELECT intent_id, max(created_at) AS created_at, sum(amount_cents)::numeric / 100 AS amount FROM refund
             WHERE state <> 'failed' GROUP BY 1) r
         JOIN payment_intent i ON i.id = r.intent_id
-        LEFT JOIN LATERAL (
-            SELECT sum(amount) AS amount FROM transfer
-            WHERE debit_id = 1000 AND cause_kind = 'intent' AND cause_id = i.id::text AND org_id = i.org_id) p ON true
+        LEFT JOIN (
+            SELECT org_id, cause_id, sum(amount) AS amount FROM transfer
+            WHERE debit_id = 1000 AND cause_kind = 'intent' AND cause_id IN (SELECT intent_id::text FROM refund)
+            GROUP BY 1, 2) p ON p.cause_id = i.id::text AND p.org_id = i.org_id
         WHERE {ours("i.org_id")} AND r.created_at >= %(since)s AND r.amount > coalesce(p.amount, 0)""",
     ),
     Check(

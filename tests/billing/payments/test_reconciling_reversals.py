@@ -21,7 +21,9 @@ from sandbox.stripe import Running
 from tests.billing.payments.test_reconciling import plant
 from tests.factories import usage
 from tests.factories.paying import events, post, tell
-from tests.factories.reconciled import charge_of, charged, compared, paid, picture, told
+from tests.factories.reconciled import charge_of, charged, compared, paid, picture, stripe, told
+
+__all__ = ["stripe"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,7 +83,7 @@ class TestRefunds:
     def test_asked_by_staff_and_the_answer_was_lost(
         self, stripe: Running, payment: Intent, acme: Organization, alice: User
     ) -> None:
-        stripe.admin.fault("timeout", moment="after", method="POST", path="/v1/refunds", seconds=2)
+        stripe.admin.fault("reset", moment="after", method="POST", path="/v1/refunds")
         refund = staff_refund(payment, alice, 40_00)
         assert (refund.state, refund.provider_id) == (RefundState.UNKNOWN, None)
         run = compared()

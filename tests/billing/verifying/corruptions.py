@@ -81,7 +81,9 @@ CORRUPTIONS = [
     ),
     Corruption(
         "a grant without its payment",
-        "DELETE FROM payment_intent WHERE org_id = %(org)s",
+        """
+        DELETE FROM payment_intent WHERE org_id = %(org)s
+            AND id NOT IN (SELECT intent_id FROM refund UNION SELECT intent_id FROM dispute)""",
         {"grant_without_payment", "money_without_payment"},
     ),
     Corruption(
@@ -286,13 +288,15 @@ CORRUPTIONS = [
     ),
     Corruption(
         "a dispute removed",
-        f"DELETE FROM dispute WHERE id = {A_DISPUTE.format('lost')}",
+        f"""
+        DELETE FROM dispute_movement WHERE dispute_id = {A_DISPUTE.format('lost')};
+        DELETE FROM dispute WHERE id = {A_DISPUTE.format('lost')}""",
         {"dispute_moved", "money_without_payment"},
     ),
     Corruption(
-        "a dispute closed and not decided",
-        f"UPDATE dispute SET closed_at = created_at WHERE id = {A_DISPUTE.format('needs_response')}",
-        {"reversal_of_payment", "grant_held"},
+        "a dispute closed by hand",
+        f"UPDATE dispute SET status = 'lost', closed_at = created_at WHERE id = {A_DISPUTE.format('needs_response')}",
+        {"grant_held"},
     ),
     Corruption(
         "disputed credit released",
