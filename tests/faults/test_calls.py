@@ -2,9 +2,9 @@
 
 After the trouble only what happens by itself goes on: the customer's page, webhooks, the inbox and the poller, until
 nothing waits. The end is compared as a picture of what the customer has, what the ledger says and what Stripe says. Only
-a refusal to open the purchase, or to make the refund, is final; then nothing is charged (or given back), and that is said. In `make test` each moment
-meets every fourteenth trouble and one pair,
-so that each call and each trouble is there; `make money` runs them all.
+a refusal to open the purchase, or to make the refund, is final; then nothing is charged (or given back), and that is
+said. In `make test` each moment meets every fourteenth trouble and one pair, so that each call and each trouble is there;
+`make money` runs them all.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,6 @@
 """Ten batches that meet, over real connections: nothing waits in a circle, nothing counts twice. More: `tests/races/`."""
 
 import random
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -9,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 
 from billing import flows
 from billing.catalog.models import AIModel
@@ -21,33 +19,12 @@ from billing.metering.reversing import Reversal
 from orgs.models import ApiKey, Organization
 from tests.billing.metering.conftest import NOW
 from tests.factories import usage
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ONE = Decimal("0.000425")
 MONTH = NOW.replace(day=1, hour=0, minute=0, second=0)
-
-
-def at_once(*works: Callable[[], Any]) -> list[Any]:
-    """Each in a thread with a connection of its own, all starting together; what each answered or raised."""
-    barrier = threading.Barrier(len(works))
-    answers: list[Any] = [None] * len(works)
-
-    def run(n: int, work: Callable[[], Any]) -> None:
-        barrier.wait()
-        try:
-            answers[n] = work()
-        except Exception as fault:
-            answers[n] = fault
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(n, work)) for n, work in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
 
 
 def test_ten_batches_with_the_same_events_in_any_order(
