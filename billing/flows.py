@@ -154,7 +154,7 @@ def reconcile(
     *, now: datetime, since: datetime | None = None, say: Callable[[str], None] = lambda words: None
 ) -> Reconciliation:
     """Stripe's lists and the books are compared both ways; what a webhook should have told of is told now."""
-    apply = reconciling.Apply(payment_outcome, refund_told)
+    apply = reconciling.Apply(payment_outcome, refund_told, dispute_told)
     return reconciling.reconcile(apply, now=now, since=since, say=say)
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from itertools import count
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -41,6 +42,15 @@ class World:
         for gateway in Gateway.objects.filter(retired_at=None):
             gateways.retire(gateway, now=self.start)
         self.start = datetime.now(UTC)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What Stripe has to tell, oldest first."""
+        return self.stripe.sandbox.world.books.oldest_first("event")
+
+    def heard(self) -> None:
+        """All that Stripe has to tell so far was told long ago."""
+        self.told.update({event["id"]: 2 for event in self.events})
 
     @cached_property
     def session(self) -> str:
@@ -86,6 +96,7 @@ class World:
         intent = self.paid(organization, usd, ago=ago)
         flows.payment_outcome(intent.pk, polling.ask(intent.pk, now=self.start - ago), now=self.start - ago)
         intent.refresh_from_db()
+        self.heard()
         return intent
 
     def given(self, organization: Organization, usd: str, *, lasts: timedelta = timedelta(days=30)) -> None:
