@@ -46,16 +46,18 @@ def _a_refund_is_asked_before_it_is_committed() -> Iterator[None]:
 
 
 @contextmanager
-def _a_message_is_done_before_it_is_worked_on() -> Iterator[None]:
-    """The inbox crosses a message off as it takes it up."""
+def _messages_are_done_before_they_are_worked_on() -> Iterator[None]:
+    """The inbox takes up all that is there and crosses it off, then begins."""
     claim = inbox._claim
+    taken: list[InboxEvent] = []
 
     def crossed_off(now: datetime) -> InboxEvent | None:
-        with transaction.atomic():
-            event = claim(now)
-            if event is not None:
-                InboxEvent.objects.filter(pk=event.pk).update(state=InboxState.DONE, done_at=now)
-        return event
+        if not taken:
+            with transaction.atomic():
+                while (event := claim(now)) is not None:
+                    taken.append(event)
+                InboxEvent.objects.filter(state=InboxState.NEW).update(state=InboxState.DONE, done_at=now)
+        return taken.pop(0) if taken else None
 
     with mock.patch.object(inbox, "_claim", crossed_off):
         yield
@@ -75,8 +77,8 @@ PLANTS = {
     "a refund has no key of its own": Plant(_a_refund_has_no_key_of_its_own, "refund", "doubled"),
     "a refund is asked before it is committed": Plant(_a_refund_is_asked_before_it_is_committed, "refund", "doubled"),
     # What went back at Stripe is still in the ledger, so there is more in it than at Stripe.
-    "a message is done before it is worked on": Plant(
-        _a_message_is_done_before_it_is_worked_on, "refund at Stripe", "doubled"
+    "messages are done before they are worked on": Plant(
+        _messages_are_done_before_they_are_worked_on, "refund at Stripe", "doubled"
     ),
 }
 
