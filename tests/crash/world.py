@@ -17,8 +17,10 @@ from billing.metering import gateways
 from billing.metering.models import Gateway
 from billing.payments import collecting, polling
 from billing.payments.models import Intent
+from billing.payments.reconciliations import Reconciliation
 from orgs.models import ApiKey, Organization, User
 from sandbox.stripe import Running
+from tests import owners
 from tests.factories import orgs as people
 from tests.factories.paying import PAYS
 
@@ -37,10 +39,13 @@ class World:
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     def begin(self) -> None:
-        """The next walk begins now, by every clock."""
+        """The next walk begins now, by every clock, and no night has passed yet."""
         self.stripe.admin.call("POST", "/clock", reset=True)
         for gateway in Gateway.objects.filter(retired_at=None):
             gateways.retire(gateway, now=self.start)
+        if Reconciliation.objects.exists():
+            with owners.connected() as owner:
+                owner.execute("TRUNCATE reconciliation CASCADE")
         self.start = datetime.now(UTC)
 
     @property
