@@ -25,7 +25,7 @@ from tests.factories.orgs import PASSWORD
 from tests.factories.paying import PAYS, begin
 from tests.faults import orders
 from tests.hostile import stored, texts
-from tests.hostile.stored import Rule, Rows
+from tests.hostile.stored import Rows, Rule
 from tests.hostile.texts import Input
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db]

@@ -165,6 +165,21 @@ def test_signed_nonsense_moves_nothing_and_stops_nobody(
     figures("hostile", inputs=len(chosen), server_errors=0, coerced=0)
 
 
+def test_an_error_that_cannot_be_written_down_stops_nobody_either(
+    stripe: Running, names: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unspeakable(told: dict[str, Any], now: datetime) -> bool:
+        raise RuntimeError("no such refund: \x00\ud800")
+
+    monkeypatch.setitem(webhooks.MEANS, "refund.updated", unspeakable)
+    for number, type in enumerate(("refund.updated", "customer.deleted")):
+        told = {"id": f"evt_{number}", "object": "event", "type": type, "livemode": False, "data": {"object": {}}}
+        assert post(told).status_code == 200
+    inbox.process(now=timezone.now())
+    states = dict(InboxEvent.objects.values_list("type", "state"))
+    assert states == {"refund.updated": InboxState.NEW, "customer.deleted": InboxState.IGNORED}
+
+
 def test_they_end_with_staff_and_stay_there(stripe: Running, names: dict[str, str]) -> None:
     """After a day of trying, what cannot be worked on waits for staff; it does not come back by itself."""
     for _, body in list(bodies(names))[:30]:
