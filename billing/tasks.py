@@ -8,8 +8,7 @@ from celery import shared_task
 from billing import flows
 from billing.ledger.audit import Scope
 from billing.metering import partitions
-from billing.payments import disputes, polling, refunds
-from billing.payments.reconciling import NotFinished
+from billing.payments import disputes, polling, reconciling, refunds
 from billing.verifying import books
 from billing.webhooks import inbox
 
@@ -71,10 +70,13 @@ def verify_ledger() -> None:
 
 
 @shared_task
-def reconcile_stripe() -> None:
+def reconcile_stripe(asked: bool = False) -> None:
+    """Once a night, or whenever somebody `asked` for it."""
+    if not asked and reconciling.is_done(now=_now()):
+        return
     try:
         run = flows.reconcile(now=_now())
-    except NotFinished as broken:
+    except reconciling.NotFinished as broken:
         log.error("stripe_not_reconciled", run=broken.run.pk, error=broken.run.error)
         return
     for finding in run.findings.all()[:MOST_SAID]:

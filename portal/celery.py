@@ -63,10 +63,10 @@ def _every(seconds: float, task: str) -> dict[str, object]:
     return {"task": f"billing.tasks.{task}", "schedule": seconds, "options": {"expires": max(seconds, 10)}}
 
 
-def _nightly(hour: int, minute: int, task: str) -> dict[str, object]:
-    """At this time of the day, UTC. A run that could not begin within half a day leaves its work to the next one."""
-    when = crontab(hour=hour, minute=minute)
-    return {"task": f"billing.tasks.{task}", "schedule": when, "options": {"expires": 43_200}}
+def _nightly(hour: str, minute: int, task: str) -> dict[str, object]:
+    """At this time of the day, UTC. What is tried at several hours is done in the first one that can."""
+    when = crontab(hour=hour, minute=str(minute))
+    return {"task": f"billing.tasks.{task}", "schedule": when, "options": {"expires": 3600}}
 
 
 app.conf.beat_schedule = {
@@ -76,11 +76,7 @@ app.conf.beat_schedule = {
     "ask what became of refunds and disputes": _every(60, "poll_reversals"),
     "end grants that came to their end": _every(60, "expire_grants"),
     "ask whether the books are right": _every(3600, "verify_ledger"),
-    "let go of debts that are too old": {
-        "task": "billing.tasks.write_off_debts",
-        "schedule": crontab(hour="3", minute="10"),
-        "options": {"expires": 3600},
-    },
+    "let go of debts that are too old": _nightly("3", 10, "write_off_debts"),
     "make the partitions of the days ahead": _every(3600, "make_partitions"),
-    "compare Stripe's lists with the books": _nightly(3, 40, "reconcile_stripe"),
+    "compare Stripe's lists with the books": _nightly("3-7", 40, "reconcile_stripe"),
 }

@@ -14,7 +14,6 @@ from django.test import Client, TransactionTestCase
 
 from orgs.models import Organization, Role, User
 from portal import roles
-from portal.management.commands.flush import FIRST_ROWS
 from sandbox import chromium
 from sandbox.postgres import APP, OWNER, Cluster
 from tests import figures as counted
@@ -74,25 +73,10 @@ def as_owner(django_db_setup: None) -> Iterator[None]:
         yield
 
 
-def empty_every_table(test: TransactionTestCase | None = None) -> None:
-    """Between transactional tests, as the owner: nobody else may TRUNCATE, and append-only tables refuse him too."""
-    with owners.connected() as owner:
-        owner.execute("SET session_replication_role = replica")
-        tables = owner.execute(
-            "SELECT string_agg(quote_ident(relname), ', ') FROM pg_class WHERE relnamespace = 'public'::regnamespace "
-            "AND relkind IN ('r', 'p') AND NOT relispartition "
-            "AND relname NOT IN ('django_migrations', 'django_content_type', 'auth_permission')"
-        ).fetchall()[0][0]
-        owner.execute(f"TRUNCATE {tables}")
-        owner.execute("SET session_replication_role = origin")
-        for rows in FIRST_ROWS:
-            owner.execute(rows)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def transactional_tests_clean_up_after_themselves() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_every_table)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda test: owners.empty_every_table())
         yield
 
 

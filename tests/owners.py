@@ -12,6 +12,7 @@ from django.db.backends.postgresql.creation import DatabaseCreation
 from django.db.backends.utils import CursorWrapper
 
 from portal import roles
+from portal.management.commands.flush import FIRST_ROWS
 
 
 def url(login: dict[str, Any] | None = None) -> str:
@@ -28,6 +29,21 @@ def connected() -> Iterator["psycopg.Connection[Any]"]:
     """A connection of the owner's own, beside the test's; each statement is its own transaction."""
     with psycopg.connect(url(), autocommit=True) as owner:
         yield owner
+
+
+def empty_every_table() -> None:
+    """Between transactional tests: nobody else may TRUNCATE, and append-only tables refuse the owner too."""
+    with connected() as owner:
+        owner.execute("SET session_replication_role = replica")
+        tables = owner.execute(
+            "SELECT string_agg(quote_ident(relname), ', ') FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+            "AND relkind IN ('r', 'p') AND NOT relispartition "
+            "AND relname NOT IN ('django_migrations', 'django_content_type', 'auth_permission')"
+        ).fetchall()[0][0]
+        owner.execute(f"TRUNCATE {tables}")
+        owner.execute("SET session_replication_role = origin")
+        for rows in FIRST_ROWS:
+            owner.execute(rows)
 
 
 @contextmanager

@@ -38,7 +38,7 @@ class ReconciliationAdmin(ReadOnly[Reconciliation]):
         """Through the queue: Stripe's lists may be long."""
         if not request.user.has_perm("billing.add_reconciliation"):
             raise PermissionDenied
-        queue.hint(current_app.signature(RECONCILE))
+        queue.hint(current_app.signature(RECONCILE), True)
         self.message_user(request, "Asked for: it appears below within seconds.", messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:billing_reconciliation_changelist"))
 

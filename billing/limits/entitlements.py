@@ -50,7 +50,7 @@ class Picture:
     """All that one answer depends on, besides the catalog and the moment. Money in USD.
 
     `spans`: coverage that had not ended when the UTC day began. `credit_ends`: the next expiry of a grant that has a rest.
-    `owes`: claw-back debt is open. `disputed`: a dispute holds credit.
+    `owes`: claw-back debt is open. `disputed`: an open dispute holds credit.
     """
 
     public_id: str

@@ -40,9 +40,12 @@ SPANS = """
 OWES = "SELECT d.balance < 0 FROM account d WHERE d.org_id = w.org_id AND d.code = 1110"
 """Whether claw-back debt of wallet `w` is open, as a sub-select."""
 DISPUTED = """
-    EXISTS (SELECT FROM account h WHERE h.org_id = w.org_id AND h.code IN (2000, 2010) AND NOT h.exhausted AND h.held)
+    EXISTS (SELECT FROM dispute d WHERE d.org_id = w.org_id AND d.closed_at IS NULL AND (
+        EXISTS (SELECT FROM dispute_movement m WHERE m.dispute_id = d.id)
+        OR EXISTS (SELECT FROM account h
+                   WHERE h.org_id = w.org_id AND h.code IN (2000, 2010) AND NOT h.exhausted AND h.held)))
 """
-"""Whether a dispute holds credit of wallet `w`."""
+"""Whether a dispute that is open holds credit of wallet `w`, or has withdrawn it."""
 
 FACTS = f"""
 SELECT k.id, k.public_id, o.name, o.kind = 'personal', w.posted - w.accrued - ({HELD}), b.payer, coalesce(a.version, 0),

@@ -65,9 +65,11 @@ CREATE TRIGGER dispute_movement_no_truncate BEFORE TRUNCATE ON dispute_movement
 """
 
 NO_CHARGE_WHILE_DISPUTED = """
--- While a payment is disputed, no card of the organization is charged without its customer (A2).
+-- While a payment is disputed, no card of the organization is charged without its customer (A2). The wallet is locked
+-- first: a dispute that is being opened holds it, and is seen once that is over.
 CREATE FUNCTION payment_intent_not_while_disputed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM 1 FROM wallet WHERE org_id = NEW.org_id FOR UPDATE;
     IF EXISTS (SELECT 1 FROM dispute WHERE org_id = NEW.org_id AND closed_at IS NULL) THEN
         RAISE EXCEPTION 'organization % has an open dispute: its cards are not charged', NEW.org_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'payment_intent_not_while_disputed';

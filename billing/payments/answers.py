@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from billing.payments.exact import Exact
+
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class Card(Exact):
     method_id: str
     brand: str
     last4: str
@@ -15,7 +17,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Exact):
     """One attempt on a card. `amount_cents` is what was captured, `intent_id` ours, from the metadata."""
 
     id: str
@@ -32,7 +34,7 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
-class Decline:
+class Decline(Exact):
     """Why the last attempt failed."""
 
     code: str
@@ -40,7 +42,7 @@ class Decline:
 
 
 @dataclass(frozen=True, slots=True)
-class Payment:
+class Payment(Exact):
     """A PaymentIntent. `status` is Stripe's; `charge` its latest attempt; `intent_id` ours, from the metadata."""
 
     id: str
@@ -54,7 +56,7 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkout:
+class Checkout(Exact):
     """A Checkout session. `status`: open, complete or expired; `payment_status`: paid or unpaid."""
 
     id: str
@@ -69,7 +71,7 @@ class Checkout:
 
 
 @dataclass(frozen=True, slots=True)
-class Refund:
+class Refund(Exact):
     """A refund as Stripe knows it. `status`: pending, requires_action, succeeded, failed or canceled.
 
     `refund_id` is ours, from the metadata; None for one made in Stripe's dashboard. `reason` is Stripe's, or empty.
@@ -88,7 +90,7 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(Exact):
     """A balance transaction of a dispute, gross: less than 0 was withdrawn, more was reinstated."""
 
     id: str
@@ -98,7 +100,7 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
-class Dispute:
+class Dispute(Exact):
     """A dispute with everything it has moved so far. `status` and `reason` are Stripe's."""
 
     id: str

@@ -132,7 +132,8 @@ def _refund(refund: Refund, row: OurRefund | None, intent: Intent | None, posted
         if intent is None and refund.refund_id is None:
             return NOT_OURS
         words = "A refund of our payment, and not in the books." if intent else "Marked as ours, and not in the books."
-        difference = Difference(Kind.UNKNOWN_HERE, words, None, there)
+        kind = Kind.UNKNOWN_HERE if refund.currency == CURRENCY else Kind.CURRENCY
+        difference = Difference(kind, words, None, -refund.amount_cents)
         org_id, intent_id = (intent.wallet_id, intent.pk) if intent else (None, None)
         return Judged(True, org_id, intent_id, there, ZERO, (difference,), safe=intent is not None)
     differences = []
@@ -179,7 +180,8 @@ def _dispute(dispute: Dispute, row: OurDispute | None, intent: Intent | None, po
     if row is None:
         if intent is None:
             return NOT_OURS
-        difference = Difference(Kind.UNKNOWN_HERE, "A dispute of our payment, and not in the books.", None, there)
+        kind = Kind.UNKNOWN_HERE if dispute.currency == CURRENCY else Kind.CURRENCY
+        difference = Difference(kind, "A dispute of our payment, and not in the books.", None, there)
         return Judged(True, intent.wallet_id, intent.pk, there, ZERO, (difference,))
     differences = []
     if intent is not None and intent.pk != row.intent_id:

@@ -70,11 +70,16 @@ def settle(told: answers.Dispute, intent: Intent, *, now: datetime) -> Dispute:
     payment = reversals.payment_of(intent, told.charge_id)
     if dispute.closed_at is None:
         takebacks.hold(payment, now=now)
-    for movement in sorted(told.movements, key=lambda movement: (movement.created, movement.id)):
+    for movement in sorted(told.movements, key=_in_order):
         _book(movement, dispute, intent, told.charge_id, now)
     if not reversals.is_disputed(intent):
         takebacks.release(reversals.payment_of(intent, ""), now=now)
     return dispute
+
+
+def _in_order(movement: answers.Movement) -> tuple[datetime, bool, str]:
+    """As it happened. Stripe's moments are whole seconds: within one, what comes back was withdrawn before."""
+    return movement.created, movement.amount_cents > 0, movement.id
 
 
 def _open(told: answers.Dispute, intent: Intent, now: datetime) -> Dispute:

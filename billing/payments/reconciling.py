@@ -32,6 +32,8 @@ OVERLAP = timedelta(days=3)
 """So much of what the run before has seen is looked at again."""
 IN_FLIGHT = timedelta(minutes=10)
 """What is younger may be on its way, and clocks differ: the next run sees it."""
+ONCE_IN = timedelta(hours=20)
+"""The nightly run is tried each hour until it was finished, once a night."""
 PAGE = 100
 ERROR_LENGTH = 500
 
@@ -53,8 +55,8 @@ class Apply:
     """How what Stripe says is made so: the functions of `billing.flows`, which lies above this room."""
 
     payment: ApplyPayment
-    refund: ApplyRefund | None = None
-    dispute: ApplyDispute | None = None
+    refund: ApplyRefund
+    dispute: ApplyDispute
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,11 @@ def _begin(now: datetime, since: datetime | None) -> Reconciliation:
 def _before(now: datetime) -> Reconciliation | None:
     """The last run that saw everything from where the one before it had ended."""
     return _finished(now).filter(by_hand=False).order_by("-through").first()
+
+
+def is_done(*, now: datetime) -> bool:
+    """Tonight's run has seen everything."""
+    return _finished(now).filter(by_hand=False, started_at__gt=now - ONCE_IN).exists()
 
 
 def _finished(now: datetime) -> QuerySet[Reconciliation]:
@@ -211,9 +218,9 @@ class _Comparison:
         try:
             if isinstance(told, Charge) and told.intent_id is not None:
                 self.apply.payment(told.intent_id, _paid(told), now=self.now())
-            elif isinstance(told, Refund) and self.apply.refund:
+            elif isinstance(told, Refund):
                 self.apply.refund(told, now=self.now())
-            elif isinstance(told, Dispute) and self.apply.dispute:
+            elif isinstance(told, Dispute):
                 self.apply.dispute(told, now=self.now())
         except (gateway.Unknown, gateway.Refused, gateway.Declined):
             raise

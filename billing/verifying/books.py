@@ -9,9 +9,16 @@ from django.db import connection, transaction
 
 from billing.ledger import audit, chains
 from billing.ledger.audit import Difference, Scope
-from billing.verifying import payments, usage, waiting
+from billing.verifying import payments, reversals, usage, waiting
 
-CHECKS = (*audit.CHECKS, *chains.CHECKS, *usage.CHECKS, *payments.CHECKS, *waiting.CHECKS)
+CHECKS = (
+    *audit.CHECKS,
+    *chains.CHECKS,
+    *usage.CHECKS,
+    *payments.CHECKS,
+    *reversals.CHECKS,
+    *waiting.CHECKS,
+)
 NAMES = (*(check.name for check in CHECKS), chains.REHASH)
 
 

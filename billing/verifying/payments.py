@@ -27,11 +27,17 @@ CHECKS = (
     ),
     Check(
         "money_without_payment",
-        "money is posted as collected only for a payment that was paid",
+        "money is posted as collected only for a payment that was paid, as gone only for a refund or dispute that there is",
         f"""
-        SELECT t.org_id, t.key, t.amount, t.cause_id AS intent, i.state, i.org_id AS paid_by
-        FROM transfer t LEFT JOIN payment_intent i ON i.id::text = t.cause_id
-        WHERE {ours("t.org_id")} AND t.period >= %(month)s AND t.debit_id = 1000 AND t.cause_kind = 'intent'
-            AND (i.state IS DISTINCT FROM 'succeeded' OR i.org_id <> t.org_id)""",
+        SELECT t.org_id, t.key, t.amount, t.cause_kind, t.cause_id, i.state AS payment, r.state AS refund,
+            d.status AS dispute
+        FROM transfer t LEFT JOIN payment_intent i ON t.cause_kind = 'intent' AND i.id::text = t.cause_id
+        LEFT JOIN refund r ON t.cause_kind = 'refund' AND r.id::text = t.cause_id
+        LEFT JOIN dispute d ON t.cause_kind = 'dispute' AND d.provider_id = t.cause_id
+        WHERE {ours("t.org_id")} AND t.period >= %(month)s AND (t.debit_id = 1000 OR t.credit_id = 1000)
+            AND NOT coalesce(CASE t.cause_kind
+                WHEN 'intent' THEN t.debit_id = 1000 AND i.state = 'succeeded' AND i.org_id = t.org_id
+                WHEN 'refund' THEN r.state IN ('succeeded', 'failed') AND r.org_id = t.org_id
+                WHEN 'dispute' THEN d.org_id = t.org_id END, false)""",
     ),
 )

@@ -43,7 +43,7 @@ SHADOWS = [
     Attack("a type of one's own", "CREATE DOMAIN usd AS numeric"),
     Attack("an extension", "CREATE EXTENSION pg_stat_statements"),
     Attack("another database's tables", "CREATE EXTENSION postgres_fdw"),
-    Attack("a language that reads files", "CREATE LANGUAGE plpython3u"),
+    Attack("a function of the machine", "CREATE FUNCTION mine() RETURNS int LANGUAGE c AS '/tmp/evil.so', 'evil'"),
     Attack("a publication of every row", "CREATE PUBLICATION leak FOR ALL TABLES"),
     Attack("a guard that looks elsewhere, without a last owner",
         "SET search_path = pg_catalog; DELETE FROM public.membership WHERE org_id = {acme} AND role = 'owner'",
@@ -74,7 +74,7 @@ ROLES = [
     Attack("drop what the owner owns", "DROP OWNED BY purser_owner CASCADE"),
     Attack("hand over what the owner owns", "REASSIGN OWNED BY purser_owner TO CURRENT_USER"),
     Attack("another database", "CREATE DATABASE mine"),
-    Attack("drop the database", "DROP DATABASE {database}", "0A000"),
+    Attack("drop the database", "DROP DATABASE {database}"),
     Attack("read passwords", "SELECT rolpassword FROM pg_authid"),
 ]
 

@@ -27,7 +27,7 @@ ROWS_ARE_FOR_EVER = [
 
 ACCOUNTS = [
     Attack("raise a balance", "UPDATE account SET balance = balance + 1 WHERE id = {grant}"),
-    Attack("forgive an overdraft", "UPDATE account SET balance = 0 WHERE id = {overdraft}"),
+    Attack("make a debt of nothing", "UPDATE account SET balance = -100 WHERE id = {overdraft}"),
     Attack("raise what was granted", "UPDATE account SET granted = granted * 2 WHERE id = {grant}"),
     Attack("turn promotional credit into paid", "UPDATE account SET code = 2000 WHERE id = {promo}"),
     Attack("give a grant to another organization", "UPDATE account SET org_id = {charlies} WHERE id = {grant}"),
@@ -136,7 +136,7 @@ TRANSFERS = [
     Attack(
         "choose a transfer's id",
         "INSERT INTO transfer (id, org_id, period, seq, debit_id, credit_id, amount, reason, key, cause_kind, cause_id,"
-        " effective_at, posted_at, hash) SELECT 1000000, org_id, period, seq, debit_id, credit_id, amount, reason, 'k',"
+        " effective_at, posted_at, hash) SELECT 1000000, org_id, period, 99999, debit_id, credit_id, amount, reason, 'k',"
         " cause_kind, cause_id, effective_at, posted_at, hash FROM transfer LIMIT 1",
     ),
     Attack("copy transfers in", "COPY transfer FROM STDIN"),
@@ -192,7 +192,7 @@ GRANTS = [
     ),
     Attack("choose a line's id", "INSERT INTO accrual (id, org_id, account_id, model_id, hour, amount, closes_at)"
         " VALUES (1, {acme}, {grant}, {model}, '2026-01-01 00:00Z', 1, '2026-01-01 01:00Z')"),
-    Attack("move a line to another account", "UPDATE accrual SET account_id = {promo}"),
+    Attack("move a line to another hour", "UPDATE accrual SET hour = hour - interval '1 day'"),
     Attack("empty the open lines", "TRUNCATE accrual"),
 ]  # fmt: skip
 

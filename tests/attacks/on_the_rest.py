@@ -115,7 +115,10 @@ USAGE = [
     Attack("rewrite a day", "UPDATE {day} SET input_tokens = 0, cached_tokens = 0"),
     Attack("delete a day", "DELETE FROM {day}"),
     Attack("empty a day", "TRUNCATE {day}"),
-    Attack("write into a day past its parent", "INSERT INTO {day} SELECT * FROM usage_event LIMIT 1"),
+    Attack(
+        "write into a day past its parent",
+        EVENT.replace("usage_event (", "{day} (").replace("{tokens}", "1000").replace("{id}", "gen_random_uuid()"),
+    ),
     Attack("detach a day", "ALTER TABLE usage_event DETACH PARTITION {day}"),
     Attack("drop a day", "DROP TABLE {day}"),
     Attack("let recent days be dropped", "SELECT usage_partitions_drop(current_date)", "P0001"),
@@ -162,7 +165,7 @@ PRICES = [
         "cover a span that ends before it begins",
         "INSERT INTO coverage (org_id, model_id, payer, valid_from, valid_to)"
         " VALUES ({acme}, 1, 3, '2026-03-01', '2026-01-01')",
-        "22000",
+        CHECK, "coverage_span_not_empty",
     ),
 ]  # fmt: skip
 

@@ -13,13 +13,13 @@ from django.db import connection, transaction
 from billing import flows, periods
 from billing.coverage import base
 from billing.coverage.models import Payer, PayerBase
-from billing.ledger import accounts, posting, takebacks, wallets
+from billing.ledger import accounts, posting, wallets
 from billing.ledger.chart import Code
 from billing.ledger.models import CreditGrant
 from billing.metering import ingest, partitions
 from billing.metering.reversing import Reversal
-from billing.payments import answers, reversals
-from billing.payments.models import Dispute, DisputeMovement, Intent, Refund
+from billing.payments import answers
+from billing.payments.models import Intent, Refund
 from billing.payments.outcomes import Paid
 from billing.webhooks.models import InboxEvent
 from orgs import keys
@@ -39,7 +39,7 @@ SELECT md5(string_agg(said, E'\\n' ORDER BY said)) FROM (
     SELECT concat_ws('|', 'class', oid, relname, relkind, relowner, relacl, relrowsecurity) AS said FROM pg_class
         WHERE relnamespace = 'public'::regnamespace
     UNION ALL SELECT concat_ws('|', 'column', attrelid, attname, atttypid, attnotnull, attacl) FROM pg_attribute
-        WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+        WHERE attnum > 0 AND attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
     UNION ALL SELECT concat_ws('|', 'trigger', tgrelid, tgname, tgfoid, tgenabled, tgtype) FROM pg_trigger
         WHERE NOT tgisinternal
     UNION ALL SELECT concat_ws('|', 'constraint', conrelid, conname, pg_get_constraintdef(oid)) FROM pg_constraint
@@ -59,19 +59,20 @@ SELECT md5(string_agg(said, E'\\n' ORDER BY said)) FROM (
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`facts` fill in the names that attacks use."""
+    """`facts` fill in the names that attacks use; `before` is the fingerprint of all that is attacked."""
 
     facts: Facts
     now: datetime
+    before: dict[str, str]
 
 
 def fingerprint(of: "psycopg.Connection[Any]") -> dict[str, str]:
     """Every row of every table, and all that guards them, each as one sum."""
     names = [name for (name,) in of.execute(TABLES).fetchall()]
-    rows = " UNION ALL ".join(
+    sums = " UNION ALL ".join(
         f"SELECT '{name}', md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM \"{name}\" t" for name in names
     )
-    return dict(of.execute(rows).fetchall()) | {"the catalog": str(of.execute(CATALOG).fetchall()[0][0])}
+    return dict(of.execute(f"{sums} UNION ALL SELECT 'the catalog', ({CATALOG})").fetchall())
 
 
 def made() -> Target:
@@ -95,7 +96,7 @@ def made() -> Target:
     paid, disputed = _paid(acme.pk, 100_00, "1", now), _paid(acme.pk, 50_00, "2", now)
     promo = usage.given(acme, "5.00", now=now)
     stranger = usage.bought(theirs, "20.00", now=now)
-    events = _used(key.key.public_id, gateway.pk, now)
+    events = _used(key.key.public_id, gateway.pk, now - timedelta(seconds=5))
     flows.reverse_usage(Reversal(uuid4(), events[0], "a test", gateway.pk), now=now)
     _refunded(paid, now)
     _disputed(disputed, now)
@@ -103,10 +104,11 @@ def made() -> Target:
         wallet_id=acme.pk, purpose="credits", amount_cents=500, key=f"buy:{uuid4()}", created_at=now
     )
     InboxEvent.objects.create(
-        provider="stripe", provider_event_id="evt_1", type="charge.succeeded", body="{}", received_at=now, state="done",
-        next_try_at=now, done_at=now,
+        provider="stripe", provider_event_id="evt_1", type="charge.succeeded", body='{"id": "evt_1"}', received_at=now,
+        state="done", next_try_at=now, done_at=now,
     )  # fmt: skip
     _noted(acme.pk, now)
+    _used(key.key.public_id, gateway.pk, now)
     PayerBase.objects.filter(wallet_id=theirs.pk).update(since=now - timedelta(days=3))
     base.flip(theirs.pk, Payer.MARKETPLACE, now - timedelta(days=1))
     base.flip(theirs.pk, Payer.CREDITS, now)
@@ -124,7 +126,7 @@ def made() -> Target:
     }  # fmt: skip
     with owners.connected() as owner:
         owner.execute("UPDATE ledger_period SET closed_at = now() WHERE period = %s", [facts["closed"]])
-    return Target(facts, now)
+        return Target(facts, now, fingerprint(owner))
 
 
 def _paid(org_id: int, cents: int, name: str, now: datetime) -> Intent:
@@ -138,8 +140,8 @@ def _paid(org_id: int, cents: int, name: str, now: datetime) -> Intent:
 
 
 def _used(public_id: str, gateway_id: int, now: datetime) -> list[UUID]:
-    """Some of today's usage, charged, and a part of it posted."""
-    at = now - timedelta(seconds=5)
+    """Some of today's usage, charged."""
+    at = now - timedelta(seconds=1)
     events = [usage.event(public_id, at, id=id, input_tokens=3_000_000) for id in (uuid4(), uuid4(), usage.v7(at))]
     assert ingest.ingest(usage.batch(*events), gateway_id=gateway_id, now=now).accepted == len(events)
     flows.sweep(now=now)
@@ -155,18 +157,11 @@ def _refunded(intent: Intent, now: datetime) -> None:
 
 def _disputed(intent: Intent, now: datetime) -> None:
     """All of it: withdrawn at Stripe, and open."""
-    with transaction.atomic():
-        wallets.lock([intent.wallet_id])
-        dispute = Dispute.objects.create(
-            wallet_id=intent.wallet_id, intent=intent, provider_id="dp_1", amount_cents=50_00, reason="fraudulent",
-            status="needs_response", opened_at=now, created_at=now,
-        )  # fmt: skip
-        DisputeMovement.objects.create(
-            id="txn_1", wallet_id=intent.wallet_id, dispute=dispute, amount_cents=-50_00, at=now, posted_at=now
-        )
-        payment = reversals.payment_of(intent, intent.charge_id or "")
-        takebacks.hold(payment, now=now)
-        takebacks.take(payment, takebacks.dispute("dp_1", at=now), Decimal(50), now=now)
+    withdrawn = answers.Movement("txn_1", -50_00, "usd", now)
+    told = answers.Dispute("dp_1", "needs_response", "fraudulent", 50_00, "usd", "ch_2", "pi_2", now, (withdrawn,))
+    dispute = flows.dispute_told(told, now=now)
+    assert dispute is not None
+    assert dispute.intent_id == intent.pk
 
 
 def _noted(org_id: int, now: datetime) -> None:
@@ -175,7 +170,7 @@ def _noted(org_id: int, now: datetime) -> None:
         overdraft = accounts.of(org_id, Code.OVERDRAFT)
         cause = posting.Cause("test", "1")
         lent = posting.Entry(
-            org_id, overdraft, Code.REVENUE_USAGE, Decimal(1), "usage", "noted:1", cause, now, note="asked by phone"
+            org_id, overdraft, Code.GOODWILL, Decimal(1), "goodwill", "noted:1", cause, now, note="asked by phone"
         )
         back = posting.Entry(org_id, Code.GOODWILL, overdraft, Decimal(1), "goodwill", "noted:2", cause, now)
         posting.post([lent, back], now=now)

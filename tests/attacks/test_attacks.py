@@ -12,7 +12,6 @@ from tests import owners, verified
 from tests.attacks import for_powers, on_the_ledger, on_the_rest, target
 from tests.attacks.attack import DENIED, Attack, transfer
 from tests.attacks.target import Target, fingerprint
-from tests.conftest import empty_every_table
 
 # One worker for all: the books are made once.
 pytestmark = [pytest.mark.money, pytest.mark.xdist_group("attacks")]
@@ -26,26 +25,22 @@ def books(django_db_setup: None, django_db_blocker: Any) -> Iterator[Target]:
     """Committed, for all attacks of this module."""
     with django_db_blocker.unblock():
         yield target.made()
-        empty_every_table()
+        owners.empty_every_table()
         connection.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def owner(books: Target) -> Iterator["psycopg.Connection[Any]"]:
     with owners.connected() as owner:
         yield owner
 
 
-def attempted(sql: str, *, as_owner: bool = False) -> tuple[str, str]:
+def attempted(sql: str) -> tuple[str, str]:
     """Run and committed by a connection of its own: the SQLSTATE and who spoke; nothing where nobody refused."""
-    url = owners.url() if as_owner else owners.url(connections.settings["default"])
-    with psycopg.connect(url) as attacker:
-        if not as_owner:
-            assert attacker.execute("SELECT current_user").fetchone() == ("purser_app",)
-            attacker.commit()
+    with psycopg.connect(owners.url(connections.settings["default"]), autocommit=True) as attacker:
+        assert attacker.info.user == "purser_app"
         try:
             attacker.execute(sql)
-            attacker.commit()
         except psycopg.Error as refused:
             return refused.sqlstate or "", refused.diag.constraint_name or ""
         return "", ""
@@ -55,14 +50,13 @@ def attempted(sql: str, *, as_owner: bool = False) -> tuple[str, str]:
 def test_it_is_refused_by_name_and_nothing_has_changed(
     attack: Attack, books: Target, owner: "psycopg.Connection[Any]", figures: Any
 ) -> None:
-    before = fingerprint(owner)
     facts = books.facts | {"owners_backend": owner.info.backend_pid}
     answer = attempted(attack.sql.format(**facts))
     if attack.nothing:
         assert answer[0] in {"", DENIED}
     else:
         assert answer == (attack.refused, attack.by.format(**facts))
-    assert fingerprint(owner) == before
+    assert fingerprint(owner) == books.before
     figures("sql_attacks", attempted=1, refused=1)
 
 
@@ -98,19 +92,18 @@ class TestControl:
     def test_the_owner_gets_through_with_triggers_asleep(
         self, attack: Attack, books: Target, owner: "psycopg.Connection[Any]"
     ) -> None:
-        before = fingerprint(owner)
         owner.execute("BEGIN; SET LOCAL session_replication_role = replica")
-        owner.execute(attack.sql.format(**books.facts))
-        assert fingerprint(owner) != before
-        owner.execute("ROLLBACK")
-        assert fingerprint(owner) == before
+        try:
+            owner.execute(attack.sql.format(**books.facts))
+            assert fingerprint(owner) != books.before
+        finally:
+            owner.execute("ROLLBACK")
 
     def test_a_transfer_that_is_right_in_everything_is_taken(self, books: Target) -> None:
         """So what refuses the forged ones is what is wrong with them."""
         with psycopg.connect(owners.url(connections.settings["default"])) as attacker:
-            before = fingerprint(attacker)
             attacker.execute(transfer().format(**books.facts))
-            assert fingerprint(attacker) != before
+            assert fingerprint(attacker) != books.before
             attacker.rollback()
 
     def test_a_guard_that_is_missing_lets_it_through(self, books: Target, owner: "psycopg.Connection[Any]") -> None:

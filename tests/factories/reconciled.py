@@ -1,9 +1,11 @@
 """Money at the Stripe sandbox that no webhook tells of, and the comparison that finds it."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
+import pytest
 import stripe as sdk
 from django.utils import timezone
 
@@ -13,7 +15,16 @@ from billing.payments.models import Dispute, DisputeMovement, Intent, Refund
 from billing.payments.reconciliations import Reconciliation
 from orgs.models import Organization, User
 from sandbox.stripe import Running
-from tests.factories.paying import PAYS, begin
+from tests.factories.paying import PAYS, begin, sandboxed
+
+
+@pytest.fixture
+def stripe(settings: Any) -> Iterator[Running]:
+    """Stripe's lists take as long as they take: nothing here is about its slowness."""
+    with sandboxed(settings) as running:
+        settings.STRIPE_TIMEOUT_SECONDS = 30.0
+        yield running
+
 
 LATER = timedelta(minutes=15)
 """Long enough for nothing to be in flight any more."""

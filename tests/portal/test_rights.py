@@ -13,17 +13,16 @@ TABLES = """
 SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
 """
 HIDDEN = """
-SELECT c.relname FROM pg_class c
-WHERE c.relnamespace = 'public'::regnamespace AND (c.relispartition AND c.relkind = 'r' OR c.relkind IN ('v', 'm', 'f'))
-    AND (has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
-         OR has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE, REFERENCES'))
-UNION ALL
-SELECT c.relname FROM pg_class c
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'S' AND has_sequence_privilege(c.oid, 'USAGE, SELECT, UPDATE')
+SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND CASE
+    WHEN relkind = 'S' THEN has_sequence_privilege(oid, 'USAGE, SELECT, UPDATE')
+    WHEN relispartition AND relkind = 'r' OR relkind IN ('v', 'm', 'f') THEN
+        has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+        OR has_any_column_privilege(oid, 'SELECT, INSERT, UPDATE, REFERENCES')
+    ELSE false END
 """
 
 
-def asked(sql: str, *values: object) -> list[str]:
+def asked(sql: str, *values: str) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         return sorted(str(row[0]) for row in cursor.fetchall())

@@ -16,11 +16,14 @@ from billing.ledger.models import CreditGrant
 from billing.metering import ingest, partitions
 from billing.metering.events import Event, Receipt
 from billing.metering.models import Gateway
+from billing.payments import collecting, polling
 from billing.payments.models import Intent, Purpose, State
 from billing.payments.outcomes import Paid
 from orgs.models import ApiKey, Organization, User
+from sandbox.stripe import Running
 from tests.factories import catalog, usage
 from tests.factories import orgs as people
+from tests.factories.paying import PAYS, order
 
 NOW = datetime(2026, 3, 10, 12, 30, 17, tzinfo=UTC)
 COST = Decimal("0.425")
@@ -115,3 +118,23 @@ def moved(team: Organization, debit: int | str, credit: int | str) -> Decimal:
         team.pk, debit, credit,
     )  # fmt: skip
     return total
+
+
+# --- With Stripe's sandbox ----------------------------------------------------------------------------------------------
+
+
+def begun(stripe: Running, world: World, team: Organization, cents: int, *, card: str = PAYS) -> Intent:
+    """Credit that is paid for at Stripe, whose clock shows `NOW` too, and nobody has told us yet."""
+    stripe.admin.set_clock(int(NOW.timestamp()))
+    intent = collecting.buy_credits(order(team, world.alice, cents), now=NOW)
+    stripe.admin.pay(intent.checkout_id or "", card)
+    return intent
+
+
+def charged(stripe: Running, world: World, team: Organization, cents: int, *, card: str = PAYS) -> Intent:
+    """Credit that was bought at Stripe."""
+    intent = begun(stripe, world, team, cents, card=card)
+    flows.payment_outcome(intent.pk, polling.ask(intent.pk, now=NOW), now=NOW)
+    intent.refresh_from_db()
+    assert intent.state == State.SUCCEEDED
+    return intent

@@ -12,6 +12,7 @@ import pytest
 from billing import flows
 from billing.ledger.models import CreditGrant
 from billing.metering import charging
+from billing.metering.models import Gateway
 from billing.payments import outcomes
 from billing.payments.models import State
 from orgs.models import Organization
@@ -51,8 +52,7 @@ def settling(team: Organization, cents: int) -> Callable[[], Any]:
 @pytest.fixture
 def complete(world: World) -> World:
     """The gateways have reported everything up to now, so what has ended can be expired."""
-    world.gateway.complete_through = world.gateway.last_seen_at = NOW
-    world.gateway.save()
+    Gateway.objects.update(last_seen_at=NOW, complete_through=NOW)
     return world
 
 

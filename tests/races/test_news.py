@@ -27,7 +27,7 @@ from tests.races.scenes import World, available
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
-FEWER = figures.of(4, full=200)
+FEWER = figures.of(3, full=200)
 """Rounds where each one is many calls over HTTP."""
 
 

@@ -6,9 +6,13 @@ from itertools import count, cycle
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
 
 from orgs import founding, keys, memberships
+from orgs.accounts import AccountAdapter
 from orgs.founding import SlugTaken
 from orgs.models import ApiKey, Kind, Membership, Organization, Role, User
 from tests.factories import orgs as people
@@ -191,3 +195,39 @@ def test_one_personal_organization_however_many_ask_at_once(arena: Arena, world:
     arena.holds(prepare)
     with arena.unguarded(Control(locks=False, meet_at='^INSERT INTO "organization"')):
         arena.breaks(prepare, "personal organizations: 4")
+
+
+def test_three_sign_ups_with_one_address_at_once(arena: Arena, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One account is made, and all get the answer that tells nothing."""
+    save_user = AccountAdapter.save_user
+
+    def save_together(*args: Any, **kwargs: Any) -> User:
+        arena.meet("the address is free")
+        return save_user(*args, **kwargs)
+
+    monkeypatch.setattr(AccountAdapter, "save_user", save_together)
+    numbers = count(1)
+
+    def prepare(turn: int) -> Race:
+        # Limits on signing up are counted in the cache.
+        cache.clear()
+        email = f"dora-{next(numbers)}@example.com"
+
+        def sign_up() -> tuple[int, str]:
+            answer = Client().post(reverse("account_signup"), {"email": email, "password1": people.PASSWORD})
+            return answer.status_code, answer["Location"]
+
+        def wrong(answers: list[Any]) -> Anomalies:
+            return [
+                *raised(answers),
+                *differs("answered", set(answers), {(302, reverse("account_email_verification_sent"))}),
+                *differs("accounts", User.objects.filter(email=email).count(), 1),
+                *differs("organizations", Organization.objects.filter(memberships__user__email=email).count(), 1),
+            ]
+
+        return Race([sign_up] * 3, wrong)
+
+    arena.holds(prepare)
+    # All find the address free before any of them takes it: that it is unique is all that keeps it to one.
+    with dropped("app_user", "app_user_email_key", "app_user_email_any_case"), arena.unguarded():
+        arena.breaks(prepare, "accounts: 3")

@@ -51,7 +51,7 @@ def create_customer(new: NewCustomer, *, key: str) -> str:
             {"name": new.name, "email": new.email, "metadata": {"purser_organization": str(new.org_id)}},
             {"idempotency_key": key},
         )
-        return made.id
+        return wire.text(made.id)
 
 
 def create_checkout(new: NewCheckout, *, key: str) -> Checkout:
@@ -101,8 +101,9 @@ def find_checkout(customer_id: str, intent_id: UUID, *, since: datetime) -> Chec
             {"customer": customer_id, "created": {"gte": int(since.timestamp())}, "limit": 100}
         )
         for place, session in enumerate(listed.auto_paging_iter()):
-            if session.client_reference_id == str(intent_id):
-                found = session.id
+            # A row that cannot be read may be ours: then nobody can say that there is none.
+            if wire.text(session.object) == "checkout.session" and session.client_reference_id == str(intent_id):
+                found = wire.text(session.id)
                 break
             if place >= LISTED_AT_MOST:
                 raise Unknown(f"more than {LISTED_AT_MOST} sessions to look through")

@@ -78,7 +78,7 @@ def call() -> Iterator[StripeClient]:
         raise Refused("not_allowed", error.user_message or str(error)) from error
     except stripe.StripeError as error:
         raise Unknown(f"{type(error).__name__} {error.http_status or ''}".strip()) from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
         raise Unknown(f"an answer that cannot be read: {error}") from error
 
 
@@ -105,6 +105,13 @@ def pages(
 def id_of(named: Any) -> str:
     """The id of what an answer names, which may be there as a whole or be missing."""
     return str(getattr(named, "id", named) or "")
+
+
+def text(value: Any) -> str:
+    """An id as Stripe gives them. Raises TypeError for anything else."""
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{type(value).__name__} in place of an id")
+    return value
 
 
 def moment(seconds: int) -> datetime:

@@ -93,8 +93,8 @@ def test_a_run_is_asked_for_through_the_queue(staff: User, staff_client: Client)
     with patch.object(queue, "hint") as hinted:
         answer = staff_client.post(RUN, follow=True)
     assert "Asked for" in answer.content.decode()
-    (signature,) = hinted.call_args.args
-    assert signature.task == "billing.tasks.reconcile_stripe"
+    signature, asked = hinted.call_args.args
+    assert (signature.task, asked) == ("billing.tasks.reconcile_stripe", True)
     assert not Reconciliation.objects.exists()
 
 

@@ -52,7 +52,7 @@ def test_held_credit_is_not_available(team: Acme, now: datetime) -> None:
     team.give("5.00")
     Account.objects.filter(wallet_id=team.id, granted__isnull=False).update(held=True)
     assert balances.of(team.id, now=now).available == 0
-    assert team.ask().models[0].reason == Reason.PAYMENT_DISPUTED
+    assert team.ask().models[0].reason == Reason.NO_CREDIT
 
 
 def test_a_cap_counts_the_month(team: Acme, now: datetime) -> None:

@@ -16,8 +16,7 @@ from billing.payments.reconciliations import Reconciliation
 from orgs.models import Organization, User
 from portal.celery import app
 from sandbox.stripe import Running
-from tests.factories.paying import stripe
-from tests.factories.reconciled import charge_of, charged, paid
+from tests.factories.reconciled import charge_of, charged, paid, stripe
 
 __all__ = ["stripe"]
 
@@ -101,7 +100,7 @@ class TestTask:
         (entry,) = (
             entry for entry in app.conf.beat_schedule.values() if entry["task"] == "billing.tasks.reconcile_stripe"
         )
-        assert (entry["schedule"].hour, entry["schedule"].minute) == ({3}, {40})
+        assert (entry["schedule"].hour, entry["schedule"].minute) == ({3, 4, 5, 6, 7}, {40})
         assert app.conf.timezone == "UTC"
 
     def test_what_is_found_is_logged(self, stripe: Running, acme: Organization) -> None:
@@ -120,9 +119,17 @@ class TestTask:
         assert logs[-1]["event"] == "stripe_reconciled"
         assert (logs[-1]["healed"], logs[-1]["findings"]) == (1, 0)
 
-    def test_stripe_away(self, stripe: Running, acme: Organization) -> None:
+    def test_stripe_away_and_tried_again_until_it_is_done_once(self, stripe: Running, acme: Organization) -> None:
         stripe.admin.fault("error", path="/v1/charges")
         with capture_logs() as logs:
             tasks.reconcile_stripe()
         assert logs[-1]["event"] == "stripe_not_reconciled"
         assert logs[-1]["error"].startswith("Unknown")
+        for _ in range(3):
+            tasks.reconcile_stripe()
+        assert list(Reconciliation.objects.order_by("pk").values_list("error", flat=True))[1:] == [""]
+
+    def test_whoever_asks_gets_one_at_once(self, stripe: Running, acme: Organization) -> None:
+        for _ in range(2):
+            tasks.reconcile_stripe(asked=True)
+        assert Reconciliation.objects.count() == 2

@@ -1,7 +1,6 @@
-"""Batches and sweeps that meet, over real connections: nothing waits in a circle, nothing counts twice."""
+"""Ten batches that meet, over real connections: nothing waits in a circle, nothing counts twice. More: `tests/races/`."""
 
 import random
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -9,46 +8,23 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 
 from billing import flows
 from billing.catalog.models import AIModel
 from billing.ledger import balances
-from billing.ledger.models import Accrual
-from billing.metering import charging, ingest, returning, reversing, rollups
+from billing.metering import charging, ingest, returning, rollups
 from billing.metering.events import Batch, Event
-from billing.metering.models import Gateway, UsageDelta, UsageEvent, UsageReversal
+from billing.metering.models import Gateway, UsageDelta, UsageEvent
 from billing.metering.reversing import Reversal
 from orgs.models import ApiKey, Organization
 from tests.billing.metering.conftest import NOW
 from tests.factories import usage
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ONE = Decimal("0.000425")
 MONTH = NOW.replace(day=1, hour=0, minute=0, second=0)
-
-
-def at_once(*works: Callable[[], Any]) -> list[Any]:
-    """Each in a thread with a connection of its own, all starting together; what each answered or raised."""
-    barrier = threading.Barrier(len(works))
-    answers: list[Any] = [None] * len(works)
-
-    def run(n: int, work: Callable[[], Any]) -> None:
-        barrier.wait()
-        try:
-            answers[n] = work()
-        except Exception as fault:
-            answers[n] = fault
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(n, work)) for n, work in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
 
 
 def test_ten_batches_with_the_same_events_in_any_order(
@@ -87,52 +63,6 @@ def test_ten_batches_with_the_same_events_in_any_order(
     paid = UsageEvent.objects.filter(org_id=acme.pk).count()
     assert balances.of(acme.pk, now=NOW).available == -paid * ONE
     assert rollups.compare([acme.pk, alice_personal.pk], since=MONTH) == []
-
-
-def test_two_bodies_under_one_id_at_once(key: ApiKey, gateway: Gateway, model: AIModel) -> None:
-    for _ in range(10):
-        for id_ in (uuid4(), usage.v7(NOW, random.randrange(2**60))):
-            bodies = [usage.event(key.public_id, NOW, id=id_, output_tokens=tokens) for tokens in (1, 2)]
-            answers = at_once(*(
-                lambda body=body: ingest.ingest(usage.batch(body), gateway_id=gateway.pk, now=NOW)
-                for body in bodies
-            ))  # fmt: skip
-            assert sorted(answer.accepted for answer in answers) == [0, 1]
-            assert sorted(len(answer.refused) for answer in answers) == [0, 1]
-
-
-def test_sweeps_at_once_and_beside_ingest(key: ApiKey, acme: Organization, gateway: Gateway, model: AIModel) -> None:
-    usage.bought(acme, "5", now=NOW)
-    events = [usage.event(key.public_id, NOW - timedelta(seconds=n)) for n in range(300)]
-
-    def send() -> None:
-        for first in range(0, len(events), 20):
-            ingest.ingest(usage.batch(*events[first : first + 20]), gateway_id=gateway.pk, now=NOW)
-
-    def sweep() -> None:
-        for _ in range(15):
-            flows.sweep(now=NOW)
-
-    assert at_once(send, sweep, sweep, sweep) == [None] * 4
-    charging.sweep(now=NOW)
-    assert not UsageDelta.objects.exists()
-    assert sum(Accrual.objects.values_list("amount", flat=True)) == 300 * ONE
-    assert balances.of(acme.pk, now=NOW).available == 5 - 300 * ONE
-    assert rollups.compare([acme.pk], since=MONTH) == []
-
-
-def test_one_event_reversed_by_many_at_once(key: ApiKey, acme: Organization, gateway: Gateway, model: AIModel) -> None:
-    usage.bought(acme, "5", now=NOW)
-    event = usage.event(key.public_id, NOW)
-    ingest.ingest(usage.batch(event), gateway_id=gateway.pk, now=NOW)
-    same = uuid4()
-    asked = [Reversal(id_, event.id, "a test", gateway.pk) for id_ in (same, same, same, uuid4(), uuid4())]
-    answers = at_once(*(lambda ask=ask: flows.reverse_usage(ask, now=NOW) for ask in asked))
-    made = [answer for answer in answers if isinstance(answer, reversing.Reversed) and not answer.duplicate]
-    assert len(made) == 1
-    assert all(isinstance(answer, reversing.Reversed | reversing.Conflict) for answer in answers), answers
-    assert UsageReversal.objects.count() == 1
-    assert balances.of(acme.pk, now=NOW).available == 5
 
 
 def test_use_that_arrives_while_an_event_is_taken_back_is_charged(

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from billing.ledger import balances
@@ -18,20 +18,21 @@ from billing.payments.reconciling import NotFinished
 from billing.webhooks import inbox
 from orgs.models import Organization, User
 from sandbox.stripe import Running
-from tests.billing.payments.test_races import at_once
+from tests import owners
 from tests.factories.paying import DECLINES, begin, tell
-from tests.factories.reconciled import LATER, charge_of, charged, compared, paid, picture, told
+from tests.factories.reconciled import LATER, charge_of, charged, compared, paid, picture, stripe, told
+from tests.threads import at_once
+
+__all__ = ["stripe"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def plant(sql: str, *values: Any) -> None:
-    """What nobody could do through the portal: as superuser, without triggers."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-        cursor.execute(sql, values)
-        assert cursor.rowcount > 0
-        cursor.execute("SET session_replication_role = origin")
+    """What nobody could do through the portal: as the owner, without triggers."""
+    with owners.connected() as owner:
+        owner.execute("SET session_replication_role = replica")
+        assert owner.execute(sql, values).rowcount > 0
 
 
 def altered(stripe: Running, charge_id: str, **fields: object) -> None:

@@ -31,8 +31,9 @@ def business(key: ApiKey, alice_personal: Organization, gateway: Gateway) -> Act
 
 @pytest.fixture
 def past(business: Activity, key: ApiKey) -> Activity:
-    """Acme bought twice and was given credit, used some of each, overdrew and paid that off, took an event back, let a grant
-    expire, and has open lines now. Alice's Personal organization bought once."""
+    """Acme bought and was given credit, used some of each, overdrew and paid that off, took an event back, let a grant
+    expire, and has open lines now; of its payments some were refunded and some disputed, which is not all over. Alice's
+    Personal organization bought once."""
     business.happen(0)
     for buyer in business.keys:
         business.buy(buyer)
@@ -43,6 +44,8 @@ def past(business: Activity, key: ApiKey) -> Activity:
     business.sweep(key)
     for _ in range(8):
         business.buy(key)
+    money_went_back(business, key)
+    business.buy(key)
     business.reverse(key)
     business.promote(key)
     business.wait(key)
@@ -53,3 +56,16 @@ def past(business: Activity, key: ApiKey) -> Activity:
     business.use(business.keys[1], dollars=1)
     business.sweep(key)
     return business
+
+
+def money_went_back(business: Activity, key: ApiKey) -> None:
+    """One refund each that arrived, that failed and that is on its way; one for fraud, of the first credit, which is spent;
+    a dispute that was won, one that was lost, and one that is open."""
+    for status in ("succeeded", "failed", "pending"):
+        business.refund(key, intent=business.buy(key), status=status)
+    business.refund_elsewhere(key, intent=business.paid[0], reason="fraudulent", status="succeeded")
+    business.buy(key)
+    for end in ("won", "lost", ""):
+        business.dispute(key, intent=business.buy(key), inquiry=False)
+        if end:
+            business.dispute_moves(key, status=end)

@@ -6,17 +6,20 @@ import pytest
 from django.db import connection
 
 from billing.ledger.audit import Scope
+from billing.ledger.chart import Code
 from billing.ledger.models import Transfer
 from billing.metering.models import UsageEvent
+from billing.payments.models import Dispute, Refund
 from billing.verifying import books
 from tests.billing.verifying.activity import START, Activity
+from tests.figures import Record
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.money]
 SEEDS = range(20)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_twenty_random_pasts_and_no_false_alarm(seed: int, business: Activity) -> None:
+def test_twenty_random_pasts_and_no_false_alarm(seed: int, business: Activity, figures: Record) -> None:
     business.chance = random.Random(seed)
     business.happen(60)
 
@@ -25,12 +28,17 @@ def test_twenty_random_pasts_and_no_false_alarm(seed: int, business: Activity) -
     assert report.checks == len(books.NAMES)
     assert report.transfers == Transfer.objects.count() > 0
     assert UsageEvent.objects.exists()
+    went_back = {"refunds": Refund.objects.count(), "disputes": Dispute.objects.count()}
+    assert all(went_back.values())
+    figures("verify_ledger", clean_books=1, false_alarms=len(report.differences), **went_back)
 
 
 def test_the_past_of_the_other_tests_is_clean_and_has_everything(past: Activity) -> None:
     assert books.verify(Scope(past.now)).differences == []
     reasons = set(Transfer.objects.values_list("reason", flat=True))
     assert {"purchase", "promotion", "usage", "overdraft_paid", "reversal", "expiry"} <= reasons
+    assert {"refund_asked", "refund_done", "refund_returned", "dispute_withdrawn", "dispute_reinstated"} <= reasons
+    assert Transfer.objects.filter(debit__code=Code.CLAWBACK_DEBT).exists()
 
 
 def test_no_books_at_all_are_clean(db: None) -> None:

@@ -1,6 +1,5 @@
 """What nobody could do through the portal, as the owner with all triggers off: each is found, and called by its name."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -9,209 +8,10 @@ from django.db import connection
 from billing.ledger.audit import Scope
 from billing.verifying import books
 from tests.billing.verifying.activity import Activity
+from tests.billing.verifying.corruptions import A_TRANSFER, CHAIN, CORRUPTIONS, Corruption
+from tests.figures import Record
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("as_owner")]
-
-
-@dataclass(frozen=True)
-class Corruption:
-    """What is done, and which checks must find it."""
-
-    name: str
-    sql: str
-    found_by: set[str]
-
-
-A_TRANSFER = "(SELECT id FROM transfer WHERE org_id = %(org)s AND seq = 3 ORDER BY id LIMIT 1)"
-LAST = "(SELECT id FROM transfer WHERE org_id = %(org)s ORDER BY period DESC, seq DESC LIMIT 1)"
-A_GRANT = "(SELECT id FROM account WHERE org_id = %(org)s AND code = 2000 AND NOT exhausted ORDER BY id DESC LIMIT 1)"
-CHAIN = {"transfer_hash", "transfer_rehash"}
-
-CORRUPTIONS = [
-    Corruption(
-        "an amount altered",
-        f"UPDATE transfer SET amount = amount + 1 WHERE id = {A_TRANSFER}",
-        CHAIN | {"account_balance"},
-    ),
-    Corruption(
-        "a hash altered",
-        f"UPDATE transfer SET hash = sha256('x') WHERE id = {A_TRANSFER}",
-        CHAIN,
-    ),
-    Corruption(
-        "a moment altered",
-        f"UPDATE transfer SET effective_at = effective_at - interval '1 microsecond' WHERE id = {A_TRANSFER}",
-        CHAIN,
-    ),
-    Corruption(
-        "a transfer removed",
-        f"DELETE FROM transfer WHERE id = {A_TRANSFER}",
-        CHAIN | {"transfer_numbers", "account_balance"},
-    ),
-    Corruption(
-        "the last transfer removed",
-        f"DELETE FROM transfer WHERE id = {LAST}",
-        {"period_head", "account_balance"},
-    ),
-    Corruption(
-        "a gap in the numbers, hashed as if it were right",
-        f"""
-        UPDATE transfer SET seq = seq + 1 WHERE id = {LAST};
-        UPDATE transfer t SET hash = sha256(p.hash || convert_to(transfer_canonical(
-            t.org_id, t.period, t.seq, d.code, t.debit_id, c.code, t.credit_id, t.amount, t.reason, t.key, t.cause_kind,
-            t.cause_id, t.effective_at, t.posted_at, t.hour, t.model_id, t.note_digest), 'UTF8'))
-        FROM transfer p, account d, account c
-        WHERE t.id = {LAST} AND p.org_id = t.org_id AND p.period = t.period AND p.seq = t.seq - 2
-            AND d.id = t.debit_id AND c.id = t.credit_id""",
-        {"transfer_numbers", "period_head"},
-    ),
-    Corruption(
-        "an account's balance moved",
-        f"UPDATE account SET balance = balance - 0.000000000001 WHERE id = {A_GRANT}",
-        {"account_balance", "wallet_sums"},
-    ),
-    Corruption(
-        "a wallet moved",
-        "UPDATE wallet SET posted = posted + 1 WHERE org_id = %(org)s",
-        {"wallet_sums", "credit_used"},
-    ),
-    Corruption(
-        "an open line of an account that is not there",
-        """
-        INSERT INTO accrual (org_id, account_id, model_id, hour, amount, closes_at)
-        SELECT %(org)s, 999999999, model_id, hour, 1, closes_at FROM accrual WHERE org_id = %(org)s LIMIT 1""",
-        {"accrual_line", "usage_in_ledger"},
-    ),
-    Corruption(
-        "an open line lost",
-        "DELETE FROM accrual WHERE org_id = %(org)s",
-        {"account_accrued", "usage_in_ledger"},
-    ),
-    Corruption(
-        "a grant without its payment",
-        "DELETE FROM payment_intent WHERE org_id = %(org)s",
-        {"grant_without_payment", "money_without_payment"},
-    ),
-    Corruption(
-        "a payment without its grant",
-        """
-        INSERT INTO payment_intent (id, org_id, purpose, amount_cents, state, attempt, key, created_at, settled_at,
-            checkout_url, provider_id, charge_id, charged_at, card_brand, card_last4, failure_code, failure_message)
-        SELECT gen_random_uuid(), org_id, purpose, 500, state, 1, 'planted', created_at, settled_at, '',
-            'pi_planted', 'ch_planted', charged_at, '', '', '', '' FROM payment_intent WHERE org_id = %(org)s LIMIT 1""",
-        {"payment_without_grant"},
-    ),
-    Corruption(
-        "a grant's origin removed",
-        f"DELETE FROM credit_grant WHERE account_id = {A_GRANT}",
-        {"grant_funding", "payment_without_grant"},
-    ),
-    Corruption(
-        "an hour of usage changed",
-        "UPDATE usage_hour SET cost = cost + 0.5 WHERE org_id = %(org)s AND hour = (SELECT max(hour) FROM usage_hour)",
-        {"hour_of_events", "hour_cost", "hour_of_minutes", "usage_in_ledger", "credit_used", "key_spend"},
-    ),
-    Corruption(
-        "a minute of usage changed",
-        """
-        UPDATE usage_minute SET output_tokens = output_tokens + 1
-        WHERE org_id = %(org)s AND minute = (SELECT max(minute) FROM usage_minute WHERE org_id = %(org)s)""",
-        {"minute_of_events", "hour_of_minutes"},
-    ),
-    Corruption(
-        "an event removed",
-        "DELETE FROM usage_event WHERE id = (SELECT id FROM usage_event WHERE org_id = %(org)s ORDER BY ts DESC LIMIT 1)",
-        {"hour_of_events", "minute_of_events"},
-    ),
-    Corruption(
-        "an event put on another organization's key",
-        """
-        UPDATE usage_event SET key_id = (SELECT id FROM api_key WHERE org_id <> %(org)s LIMIT 1)
-        WHERE id = (SELECT id FROM usage_event WHERE org_id = %(org)s ORDER BY ts DESC LIMIT 1)""",
-        {"event_key", "hour_of_events"},
-    ),
-    Corruption(
-        "a price changed after the fact",
-        "UPDATE price SET input_usd = input_usd * 2",
-        {"hour_of_events", "minute_of_events", "hour_cost"},
-    ),
-    Corruption(
-        "a rest left on a grant that ended long ago",
-        f"UPDATE account SET expires_at = '2026-03-01' WHERE id = {A_GRANT}",
-        {"expired_with_rest"},
-    ),
-    Corruption(
-        "a month's head changed",
-        "UPDATE ledger_period SET head = sha256('x') WHERE org_id = %(org)s",
-        {"period_head"},
-    ),
-    Corruption(
-        "the contra of a promotion removed",
-        """
-        DELETE FROM transfer
-        WHERE id = (SELECT id FROM transfer WHERE org_id = %(org)s AND reason = 'promotion_used' ORDER BY id LIMIT 1)""",
-        {"promo_mirror", "transfer_numbers"},
-    ),
-    Corruption(
-        "another organization's account moved",
-        """
-        UPDATE transfer SET debit_id = (SELECT id FROM account WHERE code = 2000 AND org_id NOT IN (0, %(org)s) LIMIT 1)
-        WHERE id = (SELECT id FROM transfer WHERE org_id = %(org)s AND reason = 'usage' ORDER BY id LIMIT 1)""",
-        CHAIN | {"transfer_accounts", "account_balance"},
-    ),
-    Corruption(
-        "a transfer after its month was closed",
-        "UPDATE ledger_period SET closed_at = '2026-03-10T12:31Z' WHERE org_id = %(org)s",
-        {"closed_month"},
-    ),
-    Corruption(
-        "an overdraft beside credit",
-        """
-        UPDATE account SET balance = balance - 1 WHERE org_id = %(org)s AND code = 1100;
-        UPDATE wallet SET posted = posted - 1 WHERE org_id = %(org)s""",
-        {"overdraft_beside_credit", "account_balance"},
-    ),
-    Corruption(
-        "what a key spent changed",
-        "UPDATE key_spend SET spent = spent - 0.01",
-        {"key_spend"},
-    ),
-    Corruption(
-        "a reversal whose money came from nowhere",
-        "UPDATE usage_reversal SET cost = cost + 1",
-        {"reversal_posted"},
-    ),
-    Corruption(
-        "usage that was accepted and never charged",
-        """
-        WITH taken AS (DELETE FROM usage_minute WHERE org_id = %(org)s RETURNING *)
-        INSERT INTO usage_delta (org_id, key_id, minute, price_id, model_id, payer, events, input_tokens, cached_tokens,
-                                 output_tokens, late_tokens)
-        SELECT org_id, 1, minute, 1, 1, 2, events, input_tokens, cached_tokens, output_tokens, 0 FROM taken""",
-        {"usage_waiting"},
-    ),
-    Corruption(
-        "a payment nobody asked about",
-        """
-        INSERT INTO payment_intent (id, org_id, purpose, amount_cents, state, attempt, key, created_at, checkout_url,
-            card_brand, card_last4, failure_code, failure_message)
-        VALUES (gen_random_uuid(), %(org)s, 'credits', 500, 'unknown', 1, 'planted', '2026-03-11', '', '', '', '', '')""",
-        {"payment_stale"},
-    ),
-    Corruption(
-        "a message nobody works on",
-        """
-        INSERT INTO inbox_event (provider, provider_event_id, type, body, received_at, state, tries, next_try_at, error)
-        VALUES ('stripe', 'evt_1', 'charge.succeeded', '{}', '2026-03-11', 'new', 0, '2026-03-11', '')""",
-        {"inbox_stuck"},
-    ),
-    Corruption(
-        "a note rewritten",
-        f"""
-        INSERT INTO transfer_note (transfer_id, salt, text) VALUES ({A_TRANSFER}, '\\x00', 'another story')""",
-        {"transfer_note"},
-    ),
-]  # fmt: skip
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("as_owner"), pytest.mark.money]
 
 
 def commit_crime(sql: str, org_id: int) -> int:
@@ -225,10 +25,11 @@ def commit_crime(sql: str, org_id: int) -> int:
 
 
 @pytest.mark.parametrize("crime", CORRUPTIONS, ids=lambda crime: crime.name.replace(" ", "-"))
-def test_it_is_found_and_named(crime: Corruption, past: Activity) -> None:
+def test_it_is_found_and_named(crime: Corruption, past: Activity, figures: Record) -> None:
     assert commit_crime(crime.sql, past.keys[0].organization_id) > 0
     found = {difference.check for difference in books.verify(Scope(past.now)).differences}
     assert crime.found_by <= found
+    figures("verify_ledger", planted=1, found=1)
 
 
 def test_these_are_fifteen_at_least() -> None:

@@ -1,0 +1,112 @@
+"""What must be true afterwards, told by others than the code: Stripe's own books, what was sent, and PostgreSQL."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from billing.ledger.audit import Scope, ask
+from billing.verifying import waiting
+from tests.crash.world import World
+
+COLLECTED = """
+SELECT org_id, sum(CASE WHEN debit_id = 1000 THEN amount ELSE -amount END) * 100 FROM transfer
+WHERE 1000 IN (debit_id, credit_id) GROUP BY org_id
+"""
+GRANTS_OF = """
+SELECT i.org_id, count(g.account_id) FROM payment_intent i LEFT JOIN credit_grant g ON g.payment_id = i.id
+WHERE i.id = %s GROUP BY i.org_id
+"""
+USED = """
+SELECT (SELECT coalesce(sum(cost), 0) FROM usage_hour WHERE org_id = %(org)s),
+       (SELECT coalesce(sum(cost), 0) FROM usage_minute WHERE org_id = %(org)s),
+       (SELECT coalesce(sum(CASE WHEN credit_id = 4000 THEN amount ELSE -amount END), 0) FROM transfer
+        WHERE org_id = %(org)s AND 4000 IN (debit_id, credit_id))
+       + (SELECT coalesce(sum(amount), 0) FROM accrual WHERE org_id = %(org)s)
+"""
+PICTURE = {
+    "payments": """SELECT purpose, amount_cents, state, count(*) FROM payment_intent
+        WHERE org_id = %s AND state NOT IN ('failed', 'canceled') GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
+    "grants": """SELECT g.source, g.title, a.code, a.granted, a.balance, a.accrued, a.exhausted, a.held
+        FROM credit_grant g JOIN account a ON a.id = g.account_id WHERE g.org_id = %s ORDER BY 1, 2, 3, 4, 5""",
+    "accounts": """SELECT code, balance, accrued FROM account
+        WHERE org_id = %s AND code NOT IN (2000, 2010) ORDER BY code""",
+    "transfers": """SELECT d.code, c.code, reason, sum(amount) FROM transfer t
+        JOIN account d ON d.id = t.debit_id JOIN account c ON c.id = t.credit_id
+        WHERE t.org_id = %s GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
+    "usage": """SELECT payer, sum(events), sum(input_tokens), sum(cached_tokens), sum(output_tokens), sum(cost)
+        FROM usage_hour WHERE org_id = %s GROUP BY 1 ORDER BY 1""",
+    "waiting usage": "SELECT count(*) FROM usage_delta WHERE org_id = %s",
+    "reversals": "SELECT cost, count(*) FROM usage_reversal WHERE org_id = %s GROUP BY 1 ORDER BY 1",
+    "refunds": "SELECT amount_cents, state, count(*) FROM refund WHERE org_id = %s GROUP BY 1, 2 ORDER BY 1, 2",
+    "disputes": "SELECT amount_cents, status, closed_at IS NULL FROM dispute WHERE org_id = %s ORDER BY 1, 2",
+    "dispute movements": "SELECT amount_cents FROM dispute_movement WHERE org_id = %s ORDER BY 1",
+    "cards": "SELECT last4, is_default FROM payment_method WHERE org_id = %s AND detached_at IS NULL ORDER BY 1",
+    "open for usage": "SELECT open FROM limits_answer WHERE org_id = %s",
+}
+"""An organization as people and gateways see it, without ids and moments."""
+
+Picture = dict[str, list[tuple[Any, ...]]]
+
+
+@dataclass
+class Found:
+    """What is wrong: money or use that is nowhere, that is there twice, and whatever else is not as it should be."""
+
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.lost or self.doubled or self.wrong)
+
+    def compare(self, what: str, *, is_there: Decimal | int, should_be: Decimal | int) -> None:
+        if is_there != should_be:
+            (self.lost if is_there < should_be else self.doubled).append(f"{what}: {is_there}, not {should_be}")
+
+
+def look(world: World, org_id: int, *, used: Decimal, now: datetime) -> Found:
+    """Everything about one organization that is left alone by `now`. `used`: USD that its usage must have cost."""
+    found = Found()
+    _money(world, org_id, found)
+    _usage(org_id, used, found)
+    late = Scope(now, org_id=org_id)
+    found.wrong += [f"{difference.check}: {difference.row}" for difference in ask(waiting.CHECKS, late)]
+    return found
+
+
+def picture(org_id: int) -> Picture:
+    seen: Picture = {}
+    for name, query in PICTURE.items():
+        with connection.cursor() as cursor:
+            cursor.execute(query, [org_id])
+            seen[name] = cursor.fetchall()
+    return seen
+
+
+def _money(world: World, org_id: int, found: Found) -> None:
+    """What Stripe holds for this organization is in the ledger to the cent, and each paid charge is one grant."""
+    kept = 0
+    for charge in world.stripe.admin.books()["charges"]:
+        with connection.cursor() as cursor:
+            cursor.execute(GRANTS_OF, [charge["metadata"]["purser_intent"]])
+            row = cursor.fetchone()
+        if row is None:
+            found.lost.append(f"nobody's charge {charge['id']}: {charge['net']} cents")
+        elif row[0] == org_id and charge["status"] == "succeeded":
+            kept += charge["net"]
+            found.compare(f"grants of charge {charge['id']}", is_there=row[1], should_be=1)
+    with connection.cursor() as cursor:
+        cursor.execute(COLLECTED)
+        collected = dict(cursor.fetchall())
+    found.compare("cents collected", is_there=collected.get(org_id, Decimal()), should_be=kept)
+
+
+def _usage(org_id: int, used: Decimal, found: Found) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(USED, {"org": org_id})
+        sums = cursor.fetchone()
+    for where, cost in zip(("the hours", "the minutes", "the ledger"), sums):
+        found.compare(f"usage in {where}", is_there=cost, should_be=used)

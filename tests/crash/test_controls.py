@@ -1,0 +1,21 @@
+"""This suite can fail: with a guard taken out, it finds money that is lost or doubled by a crash, and by a crash only."""
+
+import pytest
+
+from tests.crash.every import BY_NAME
+from tests.crash.forks import Forks
+from tests.crash.plants import PLANTS
+from tests.crash.walking import Walker
+from tests.crash.world import World
+
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.mark.parametrize("name", PLANTS, ids=lambda name: name.replace(" ", "_"))
+def test_a_guard_less_is_found(name: str, world: World, forks: Forks) -> None:
+    plant = PLANTS[name]
+    walker = Walker(BY_NAME[plant.path], world, forks, name)
+    whole = walker.whole()
+    assert not whole.found, "without a crash nobody notices"
+    steps = range(1, len(whole.walked.steps) + 1)
+    assert any(getattr(walker.killed(step, again=True).found, plant.harm) for step in steps)
