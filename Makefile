@@ -4,9 +4,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PY := .venv/bin/python
 WORKERS ?= 2
+MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test money lint format css verify bench bench-verify reset
+.PHONY: help setup run test money lint format css verify soak bench bench-verify reset
 
 help: ## What there is
 	@echo "Purser. In a new clone, 'make run' is all it takes."
@@ -45,6 +46,9 @@ css: setup ## Build static/css/purser.css (needs node)
 verify: setup ## Are the books right? One JSON object per difference, the sum last (A='--org SLUG --since DATE')
 	@$(PY) manage.py verify_ledger $(A)
 
+soak: setup ## Everything used and killed again and again (MINUTES=10 SEED=1), then: are the books right? The last line says
+	@$(PY) -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(A)
+
 bench: setup ## Measure speed against the targets of docs/performance.md
 	@$(PY) -m tests.bench
 
@@ -52,4 +56,4 @@ bench-verify: setup ## The time verify_ledger takes for a million transfers
 	@$(PY) -m tests.bench.verifying
 
 reset: ## Forget everything 'make run' and 'make test' keep here (.local), and stop what they left
-	@if [ -x $(PY) ]; then $(PY) -m sandbox.reset; else rm -rf .local; fi
+	@if [ -x $(PY) ]; then PURSER_LOCAL=$(CURDIR)/.local/soak $(PY) -m sandbox.reset >/dev/null && $(PY) -m sandbox.reset; else rm -rf .local; fi

@@ -21,6 +21,7 @@ app.conf.update(
     task_ignore_result=True,
     worker_prefetch_multiplier=1,
     timezone="UTC",
+    beat_scheduler="portal.clock:Clock",
     broker_connection_retry_on_startup=True,
     # A message that a dead worker held comes back after 15 minutes; until then the sweepers find the work by query.
     broker_transport_options={

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from sandbox import local, places
+from sandbox import local
 
 
 def web(port: int) -> list[str]:
@@ -17,21 +17,18 @@ def web(port: int) -> list[str]:
     ]  # fmt: skip
 
 
-SCHEDULE = ["--schedule", str(places.LOCAL / "celerybeat-schedule")]
-
-
 def worker(*, with_clock: bool = True) -> list[str]:
     """Does what the queue says. Its clock is inside it, unless there is one beside it."""
     return [
         sys.executable, "-m", "celery", "--app", "portal", "worker", "--concurrency", "2", "--loglevel", "WARNING",
-        "--without-gossip", "--without-mingle", *(["--beat", *SCHEDULE] if with_clock else []),
+        "--without-gossip", "--without-mingle", *(["--beat"] if with_clock else []),
     ]  # fmt: skip
 
 
 def clock() -> list[str]:
     """The clock as a program of its own. Without a pid file, which a killed one would leave behind."""
     return [
-        sys.executable, "-m", "celery", "--app", "portal", "beat", "--loglevel", "WARNING", "--pidfile", "", *SCHEDULE,
+        sys.executable, "-m", "celery", "--app", "portal", "beat", "--loglevel", "WARNING", "--pidfile", "",
     ]  # fmt: skip
 
 

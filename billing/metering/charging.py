@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
@@ -29,10 +30,15 @@ ONE_SWEEP_AT_A_TIME = 5_001_904_377
 
 Then = Callable[[list[int]], object]
 
-DRAIN = f"""
-WITH drained AS (
-    DELETE FROM usage_delta WHERE org_id = ANY(%(orgs)s) RETURNING *
-), grouped AS MATERIALIZED (
+ACCEPTED = "DELETE FROM usage_delta WHERE org_id = ANY(%(orgs)s) RETURNING *"
+TAKEN_BACK = """
+    SELECT %(org_id)s::bigint AS org_id, %(key_id)s::bigint AS key_id, %(coverage_id)s::bigint AS coverage_id,
+        date_trunc('minute', %(occurred_at)s::timestamptz, 'UTC') AS minute, %(price_id)s::int AS price_id,
+        %(model_id)s::smallint AS model_id, %(payer)s::smallint AS payer, -1 AS events, -%(input)s::bigint AS input_tokens,
+        -%(cached)s::bigint AS cached_tokens, -%(output)s::bigint AS output_tokens, -%(late)s::bigint AS late_tokens
+"""
+ROLL_UP = """
+WITH drained AS ({deltas}), grouped AS MATERIALIZED (
     SELECT org_id, key_id, coverage_id, minute, price_id, model_id, payer, count(*) AS drained,
         sum(events)::bigint AS events, sum(input_tokens)::bigint AS input_tokens,
         sum(cached_tokens)::bigint AS cached_tokens, sum(output_tokens)::bigint AS output_tokens,
@@ -42,7 +48,7 @@ WITH drained AS (
     SELECT org_id, (max(period) + interval '1 month')::date AS oldest_open
     FROM ledger_period WHERE org_id = ANY(%(orgs)s) AND closed_at IS NOT NULL GROUP BY org_id
 ), rated AS MATERIALIZED (
-    SELECT g.*, {rating.cost_sql("g", "p")} AS cost,
+    SELECT g.*, {cost} AS cost,
         greatest(date_trunc('month', g.minute AT TIME ZONE 'UTC')::date, c.oldest_open) AS period
     FROM grouped g JOIN price p ON p.id = g.price_id LEFT JOIN closed c ON c.org_id = g.org_id
 ), minutes AS (
@@ -66,7 +72,7 @@ WITH drained AS (
 ), allowances AS (
     INSERT INTO allowance_day AS u (org_id, day, coverage_id, tokens)
     SELECT org_id, (minute AT TIME ZONE 'UTC')::date, coverage_id, sum(input_tokens + output_tokens)
-    FROM rated WHERE payer = {Payer.SUBSCRIPTION.value} AND coverage_id IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    FROM rated WHERE payer = {subscription} AND coverage_id IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     ON CONFLICT (org_id, day, coverage_id) DO UPDATE SET tokens = u.tokens + excluded.tokens
 ), spends AS (
     INSERT INTO key_spend AS u (key_id, month, spent)
@@ -76,6 +82,7 @@ WITH drained AS (
 )
 SELECT org_id, model_id, minute, sum(cost), sum(drained)::bigint FROM rated GROUP BY 1, 2, 3 ORDER BY 1, 3, 2
 """
+"""Deltas into the rollups: one statement for use and for what is taken back, so that both move the same figures."""
 
 
 def sweep(*, now: datetime, then: Then | None = None) -> list[int]:
@@ -99,18 +106,22 @@ def sweep(*, now: datetime, then: Then | None = None) -> list[int]:
 
 def drain(org_ids: Sequence[int], *, now: datetime) -> int:
     """Charges what these organizations used and was not charged yet; answers how many deltas. Their wallets are locked."""
-    rows = roll_up(org_ids)
+    rows = _roll_up(ACCEPTED, orgs=list(org_ids))
     accruals.draw((Cost(org_id, model_id, minute, cost) for org_id, model_id, minute, cost, _ in rows if cost), now=now)
     return sum(drained for *_, drained in rows)
 
 
-def roll_up(org_ids: Sequence[int]) -> list[tuple[int, int, datetime, Decimal, int]]:
-    """Moves the deltas of these organizations into the rollups: (organization, model, minute, cost in USD, deltas).
+def take_from_rollups(org_id: int, **event: Any) -> None:
+    """Takes one event out of the rollups (the names in TAKEN_BACK): it alone. What was accepted since the last drain must
+    stay for the next one, since it is not drawn here. The wallet is locked."""
+    _roll_up(TAKEN_BACK, orgs=[org_id], org_id=org_id, **event)
 
-    Half of a drain; by itself it is for what is not drawn on credit, as a reversal. The wallets are locked.
-    """
+
+def _roll_up(deltas: str, **values: Any) -> list[tuple[int, int, datetime, Decimal, int]]:
+    """(organization, model, minute, cost in USD, deltas) of what was moved."""
+    statement = ROLL_UP.format(deltas=deltas, cost=rating.cost_sql("g", "p"), subscription=Payer.SUBSCRIPTION.value)
     with connection.cursor() as cursor:
-        cursor.execute(DRAIN, {"orgs": list(org_ids)})
+        cursor.execute(statement, values)
         rows: list[tuple[int, int, datetime, Decimal, int]] = cursor.fetchall()
     return rows
 

@@ -32,12 +32,6 @@ WHERE e.ts = {ts} AND e.id = %(id)s
 """
 BY_TIME_INSIDE = FIND.format(ts="%(ts)s")
 BY_ID_ALONE = FIND.format(ts="(SELECT s.ts FROM usage_seen s WHERE s.id = %(id)s)")
-# What was added is taken away: the same rows, negative, through the same statement as usage itself.
-TAKE_AWAY = """
-INSERT INTO usage_delta (org_id, key_id, coverage_id, minute, price_id, model_id, payer, events,
-                         input_tokens, cached_tokens, output_tokens, late_tokens)
-VALUES (%s, %s, %s, date_trunc('minute', %s::timestamptz, 'UTC'), %s, %s, %s, -1, %s, %s, %s, %s)
-"""
 
 
 class NoSuchEvent(LookupError):
@@ -121,7 +115,11 @@ def reverse(reversal: Reversal, *, now: datetime) -> Reversed:
             returning.Return(reversal.id, event.org_id, event.model_id, periods.floor_hour(event.occurred_at), cost),
             now=now,
         )
-    _take_from_rollups(event)
+    charging.take_from_rollups(
+        event.org_id, key_id=event.key_id, coverage_id=event.coverage_id, occurred_at=event.occurred_at,
+        price_id=event.price_id, model_id=event.model_id, payer=event.payer.value, input=event.tokens.input,
+        cached=event.tokens.cached, output=event.tokens.output, late=event.late_tokens,
+    )  # fmt: skip
     UsageReversal.objects.create(
         id=reversal.id, event_id=reversal.event_id, wallet_id=event.org_id, gateway_id=reversal.gateway_id,
         reason=reversal.reason, cost=cost, reversed_at=now,
@@ -161,14 +159,3 @@ def time_inside(id_: UUID) -> datetime | None:
         return EPOCH + timedelta(milliseconds=id_.int >> 80)
     except OverflowError:
         return None
-
-
-def _take_from_rollups(event: Accepted) -> None:
-    tokens = event.tokens
-    with connection.cursor() as cursor:
-        cursor.execute(
-            TAKE_AWAY,
-            [event.org_id, event.key_id, event.coverage_id, event.occurred_at, event.price_id, event.model_id, event.payer,
-             -tokens.input, -tokens.cached, -tokens.output, -event.late_tokens],
-        )  # fmt: skip
-    charging.roll_up([event.org_id])

@@ -134,7 +134,7 @@ def _check(order: Order, intent: Intent, now: datetime) -> None:
         raise RefundRefused("Refund at least one cent.")
     amount, left = from_cents(order.amount_cents), cents_down(whereabouts.unspent(payment, now=now))
     if amount > left:
-        raise RefundRefused(f"Only ${left:,.2f} of this payment is left: what was used is not refunded.")
+        raise RefundRefused(f"Only ${left:,.2f} of this payment is left: what was used or has ended is not refunded.")
     if amount > settings.STAFF_LIMIT_USD:
         raise RefundRefused(f"At most ${settings.STAFF_LIMIT_USD:,.2f} can be refunded at once.")
 

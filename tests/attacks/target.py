@@ -13,13 +13,13 @@ from django.db import connection, transaction
 from billing import flows, periods
 from billing.coverage import base
 from billing.coverage.models import Payer, PayerBase
-from billing.ledger import accounts, posting, takebacks, wallets
+from billing.ledger import accounts, posting, wallets
 from billing.ledger.chart import Code
 from billing.ledger.models import CreditGrant
 from billing.metering import ingest, partitions
 from billing.metering.reversing import Reversal
-from billing.payments import answers, reversals
-from billing.payments.models import Dispute, DisputeMovement, Intent, Refund
+from billing.payments import answers
+from billing.payments.models import Intent, Refund
 from billing.payments.outcomes import Paid
 from billing.webhooks.models import InboxEvent
 from orgs import keys
@@ -157,18 +157,11 @@ def _refunded(intent: Intent, now: datetime) -> None:
 
 def _disputed(intent: Intent, now: datetime) -> None:
     """All of it: withdrawn at Stripe, and open."""
-    with transaction.atomic():
-        wallets.lock([intent.wallet_id])
-        dispute = Dispute.objects.create(
-            wallet_id=intent.wallet_id, intent=intent, provider_id="dp_1", amount_cents=50_00, reason="fraudulent",
-            status="needs_response", opened_at=now, created_at=now,
-        )  # fmt: skip
-        DisputeMovement.objects.create(
-            id="txn_1", wallet_id=intent.wallet_id, dispute=dispute, amount_cents=-50_00, at=now, posted_at=now
-        )
-        payment = reversals.payment_of(intent, intent.charge_id or "")
-        takebacks.hold(payment, now=now)
-        takebacks.take(payment, takebacks.dispute("dp_1", at=now), Decimal(50), now=now)
+    withdrawn = answers.Movement("txn_1", -50_00, "usd", now)
+    told = answers.Dispute("dp_1", "needs_response", "fraudulent", 50_00, "usd", "ch_2", "pi_2", now, (withdrawn,))
+    dispute = flows.dispute_told(told, now=now)
+    assert dispute is not None
+    assert dispute.intent_id == intent.pk
 
 
 def _noted(org_id: int, now: datetime) -> None:

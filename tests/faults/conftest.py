@@ -15,6 +15,7 @@ from tests.factories.paying import sandboxed
 from tests.faults.living import BEGINNING, World
 from tests.faults.troubles import PATIENCE
 
+
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
     """Hundreds of lives full of trouble, and each has a lot to tell."""

@@ -4,14 +4,15 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.core.cache import cache
 from django.test import Client
 from time_machine import Traveller
 
-from billing import tasks
-from billing.payments.models import OPEN_STATES, Intent
+from billing import flows, tasks
+from billing.payments import refunds
+from billing.payments.models import OPEN_REFUNDS, OPEN_STATES, Intent, Refund
 from billing.webhooks.models import InboxEvent, InboxState
 from orgs.models import Organization, User
 from sandbox.stripe import Running
@@ -19,7 +20,7 @@ from tests.factories import orgs as people
 from tests.factories.paying import DECLINES, PAYS, post
 
 BEGINNING = datetime(2026, 4, 14, 12, 41, 8, tzinfo=UTC)
-CENTS = 50_00
+CENTS, REFUNDED_CENTS = 50_00, 20_00
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 PATIENCE = [20 * SECOND, *[MINUTE] * 4, *[7 * MINUTE] * 6, *[HOUR] * 26]
 """How time goes on until nothing waits any more: through the page's half hour, past the day Stripe keeps its keys."""
@@ -38,6 +39,8 @@ class Life:
     org: Organization
     browser: Client
     machine: Client
+    staff: int
+    nonce: UUID = field(default_factory=uuid4)
     wants_to_pay: bool = True
     said: list[tuple[str, int]] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
@@ -84,6 +87,11 @@ class Life:
 
     def pays(self, card: str = PAYS) -> None:
         """At the page that is open at Stripe, whether Purser knows of it or not."""
+        for _ in range(3):
+            # On a busy machine the answer to opening it may really have taken too long.
+            if not self.sessions():
+                self.passes(46 * SECOND)
+                self.checks()
         (session,) = self.sessions()
         self.stripe.admin.pay(session["id"], card)
 
@@ -92,6 +100,38 @@ class Life:
 
     def sessions(self) -> list[dict[str, Any]]:
         return self.stripe.sandbox.books.oldest_first("checkout.session")
+
+    # --- Staff and the bank ---------------------------------------------------------------------------------------------
+
+    def was_paid(self, card: str = PAYS) -> None:
+        """Bought, paid and known to be."""
+        self.buys()
+        self.pays(card)
+        self.checks()
+
+    def refunds(self) -> None:
+        """Staff give 20 dollars back; pressed again it is the same form."""
+        intent = self.intent
+        asked = refunds.Order(self.org.pk, intent.pk, REFUNDED_CENTS, "Asked for it.", self.nonce, self.staff)
+        flows.refund(asked, now=datetime.now(UTC))
+
+    @property
+    def charge(self) -> str:
+        return str(self.stripe.sandbox.books.oldest_first("charge")[-1]["id"])
+
+    @property
+    def dispute(self) -> str:
+        return str(self.stripe.sandbox.books.oldest_first("dispute")[-1]["id"])
+
+    def is_refunded_elsewhere(self) -> None:
+        """In Stripe's dashboard."""
+        self.stripe.admin.refund(self.charge, amount=REFUNDED_CENTS)
+
+    def is_disputed(self) -> None:
+        self.stripe.admin.dispute(self.charge)
+
+    def wins(self) -> None:
+        self.stripe.admin.win(self.dispute)
 
     # --- Time, webhooks, tasks ------------------------------------------------------------------------------------------
 
@@ -109,12 +149,14 @@ class Life:
         """The clock's tasks, each once."""
         tasks.process_inbox()
         tasks.poll_payments()
+        tasks.poll_reversals()
         tasks.sweep_usage()
         tasks.expire_grants()
 
     def is_idle(self) -> bool:
         return not (
             Intent.objects.filter(wallet_id=self.org.pk, state__in=OPEN_STATES).exists()
+            or Refund.objects.filter(wallet_id=self.org.pk, state__in=OPEN_REFUNDS).exists()
             or InboxEvent.objects.filter(state=InboxState.NEW).exists()
         )
 
@@ -148,4 +190,4 @@ def begun(world: World, number: int) -> Life:
     world.stripe.admin.reset()
     cache.clear()
     org = people.team(world.alice, f"Cell {number}", slug=f"cell-{number}", now=datetime.now(UTC))
-    return Life(world.stripe, world.clock, org, world.browser, world.machine)
+    return Life(world.stripe, world.clock, org, world.browser, world.machine, world.alice.pk)

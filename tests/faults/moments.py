@@ -5,15 +5,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from tests.factories.paying import PAYS as PAYING
 from tests.faults.living import HOUR, MINUTE, Life
 from tests.faults.troubles import BY_NAME, Trouble, with_call
 
 PAID, CANCELED, EXPIRED, DECLINED, NOT_OPENED = "paid", "canceled", "expired", "declined", "not opened"
+REFUNDED, NOT_REFUNDED, DISPUTED, WON = "refunded", "not refunded", "disputed", "won"
 A_LITTLE_LATER = timedelta(seconds=46)
 """After this the poller takes a purchase up. Twice that, and Stripe would not open its page any more for half an hour."""
 OVER = 32 * MINUTE
 
-CUSTOMERS, SESSIONS = "/v1/customers", "/v1/checkout/sessions"
+CUSTOMERS, SESSIONS, REFUNDS = "/v1/customers", "/v1/checkout/sessions", "/v1/refunds"
+PENDS = "4000000000007726"
+"""A card whose refunds take a while."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Moment:
             return self.ends
         if first is not None and first.final:
             return self.refused
-        if second is not None and second.final and not (first and first.had_effect and self.call == "create checkout"):
+        if second is not None and second.final and not (first and first.had_effect and self.call != "create customer"):
             return self.refused
         return self.ends
 
@@ -52,6 +56,29 @@ def lost(life: Life, path: str, trouble: str) -> None:
     with with_call(life.stripe, "POST", path, BY_NAME[trouble]) as struck:
         life.buys()
     assert struck.hits == 1
+
+
+def refund_lost_and(trouble: str, *steps: Callable[[Life], object]) -> Callable[[Life], None]:
+    """Staff asked for a refund, and the call got into trouble."""
+
+    def lead(life: Life) -> None:
+        life.was_paid()
+        with with_call(life.stripe, "POST", REFUNDS, BY_NAME[trouble]) as struck:
+            life.refunds()
+        assert struck.hits == 1
+        for step in steps:
+            step(life)
+
+    return lead
+
+
+def paid_and(*steps: Callable[[Life], object], card: str = PAYING) -> Callable[[Life], None]:
+    def lead(life: Life) -> None:
+        life.was_paid(card)
+        for step in steps:
+            step(life)
+
+    return lead
 
 
 def bought_and(*steps: Callable[[Life], object]) -> Callable[[Life], None]:
@@ -102,6 +129,10 @@ find_checkout = partial(Moment, "find checkout", method="GET", path=SESSIONS, st
 read_checkout = partial(Moment, "read checkout", method="GET", path=f"{SESSIONS}/*")
 expire_checkout = partial(Moment, "expire checkout", method="POST", path=f"{SESSIONS}/*/expire")
 read_payment = partial(Moment, "read payment", method="GET", path="/v1/payment_intents/*", step=WORKS)
+create_refund = partial(Moment, "create refund", method="POST", path=REFUNDS, ends=REFUNDED)
+list_refunds = partial(Moment, "list refunds", method="GET", path=REFUNDS, step=WORKS, ends=REFUNDED)
+read_refund = partial(Moment, "read refund", method="GET", path=f"{REFUNDS}/*", step=WORKS, ends=REFUNDED)
+read_dispute = partial(Moment, "read dispute", method="GET", path="/v1/disputes/*", step=WORKS)
 
 MOMENTS: tuple[Moment, ...] = (
     create_customer("first", step=Life.buys),
@@ -138,5 +169,24 @@ MOMENTS: tuple[Moment, ...] = (
     expire_checkout("deadline", before=on_a_slow_clock, step=WORKS, ends=EXPIRED),
     read_payment("open, after a decline", before=bought_and(IS_DECLINED, HEARS)),
     read_payment("paid, webhook", before=bought_and(PAYS, HEARS)),
+    create_refund("first", before=Life.was_paid, step=Life.refunds, refused=NOT_REFUNDED),
+    create_refund(
+        "second click after a lost answer", before=refund_lost_and("connection reset after", LATER), step=Life.refunds
+    ),
+    create_refund(
+        "poller after a lost call",
+        before=refund_lost_and("connection reset before", LATER),
+        step=WORKS,
+        refused=NOT_REFUNDED,
+    ),
+    list_refunds("after a lost answer", before=refund_lost_and(FORGETFUL, LATER)),
+    list_refunds("a day later", before=refund_lost_and(FORGETFUL, passes(24 * HOUR))),
+    list_refunds("made elsewhere, webhook", before=paid_and(Life.is_refunded_elsewhere, HEARS)),
+    read_refund("on its way, poller", before=paid_and(Life.refunds, passes(2 * HOUR), card=PENDS)),
+    read_refund("done, webhook", before=paid_and(Life.refunds, HEARS)),
+    read_refund("made elsewhere, webhook", before=paid_and(Life.is_refunded_elsewhere, HEARS)),
+    read_dispute("opened, webhook", before=paid_and(Life.is_disputed, HEARS), ends=DISPUTED),
+    read_dispute("won, poller", before=paid_and(Life.is_disputed, HEARS, WORKS, Life.wins, passes(2 * HOUR)), ends=WON),
+    read_dispute("won, webhook", before=paid_and(Life.is_disputed, Life.wins, HEARS), ends=WON),
     read_payment("closed, webhook", before=bought_and(IS_DECLINED, gives_up, HEARS), ends=DECLINED),
 )

@@ -10,7 +10,7 @@ from billing.ledger import balances
 from billing.ledger.chart import Code
 from billing.ledger.models import CreditGrant
 from billing.money import from_cents
-from billing.payments.models import Intent, PaymentMethod
+from billing.payments.models import Dispute, Intent, PaymentMethod, Refund
 from billing.webhooks.models import InboxEvent, InboxState
 from orgs.models import Organization
 from sandbox.stripe import Running
@@ -49,6 +49,8 @@ def of(org: Organization, stripe: Running, *, now: datetime) -> Picture:
         "held": f"{balance.held:.2f}",
         "owed": (f"{balance.overdraft:.2f}", f"{balance.debt:.2f}"),
         "ledger": sums(org),
+        "refunds": sorted(Refund.objects.filter(wallet_id=org.pk).values_list("amount_cents", "state")),
+        "disputes": sorted(Dispute.objects.filter(wallet_id=org.pk).values_list("amount_cents", "status")),
         "cards": PaymentMethod.objects.filter(wallet_id=org.pk).count(),
         "charged at Stripe": f"{from_cents(totals['net']):.2f}" if totals["net"] > 0 else "0.00",
         "open pages at Stripe": sum(session["status"] == "open" for session in sessions),

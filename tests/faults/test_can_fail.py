@@ -1,4 +1,4 @@
-"""The comparison of test_purchase.py can fail: with a guard taken out, the same trouble loses money or opens two pages."""
+"""The comparison of test_calls.py can fail: with a guard taken out, the same trouble loses money or opens two pages."""
 
 from typing import Any
 from uuid import uuid4
@@ -11,7 +11,7 @@ from billing.webhooks import stripe as webhooks
 from tests.faults import living
 from tests.faults.living import World
 from tests.faults.moments import MOMENTS
-from tests.faults.test_purchase import met, wrongs
+from tests.faults.test_calls import met, wrongs
 from tests.faults.troubles import BY_NAME
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]

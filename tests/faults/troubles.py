@@ -84,7 +84,9 @@ class Struck:
 
 
 @contextmanager
-def with_call(stripe: Running, method: str, path: str, trouble: Trouble, *, count: int = 1, skip: int = 0) -> Iterator[Struck]:
+def with_call(
+    stripe: Running, method: str, path: str, trouble: Trouble, *, count: int = 1, skip: int = 0
+) -> Iterator[Struck]:
     """Within, the next calls of this method and path (a pattern) get into this trouble; afterwards all is well again."""
     struck = Struck(count)
     if trouble.fault.get("kind") == REFUSED_LINE:

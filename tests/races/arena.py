@@ -1,5 +1,6 @@
 """Where races are run: round after round with nothing wrong, then the control, in which something must go wrong."""
 
+import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests import figures, verified
+from tests.races import guards
 from tests.races.crew import Act, Crew
 from tests.races.guards import Control
 
@@ -63,11 +65,10 @@ class Arena:
     def unguarded(self, control: Control | None = None) -> Iterator[Control]:
         """For `breaks`: what is different for the actors."""
         self.control = control or Control()
-        self._crew.wire = self.control.wire
         try:
             yield self.control
         finally:
-            self.control = self._crew.wire = None
+            self.control = None
 
     def meet(self, place: str, parties: int | None = None) -> None:
         """A place that acts name, where those of a control wait for each other. In the race it is nothing."""
@@ -75,10 +76,17 @@ class Arena:
             self.control.meet(place, parties)
 
     def _round(self, prepare: Prepare, turn: int) -> Anomalies:
+        """Of three rounds one starts at the same instant, one nearly so, and in one all come to the lock together."""
         race = prepare(turn)
-        if self.control is not None:
-            self.control.begin(len(race.acts))
-        return race.wrong(self._crew.run(race.acts, turn=turn))
+        aligned = self.control or (guards.at_the_guard() if turn % 3 == 0 else None)
+        apart = random.Random(turn) if turn % 3 == 2 and not self.control else None
+        if aligned:
+            aligned.begin(len(race.acts))
+        self._crew.wire = aligned.wire if aligned else None
+        try:
+            return race.wrong(self._crew.run(race.acts, apart=apart))
+        finally:
+            self._crew.wire = None
 
 
 def raised(answers: Sequence[Any], *allowed: type[Exception]) -> Anomalies:

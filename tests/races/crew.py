@@ -15,7 +15,7 @@ Act = Callable[[], Any]
 PATIENCE = 30.0
 """Seconds after which an actor that hangs is a failure."""
 APART = 0.004
-"""In every other round the actors start up to so many seconds apart, so that they meet at other places too."""
+"""Seconds. Actors who start up to so much apart meet at other places than those who start together."""
 IMPATIENT = "SET lock_timeout = '10s'; SET statement_timeout = '20s'"
 """Actors who wait for each other in a circle end with an error, and that is an anomaly."""
 
@@ -90,13 +90,12 @@ class Crew:
         self._hands: list[Hand] = []
         self.wire: Wire | None = None
 
-    def run(self, acts: Sequence[Act], *, turn: int) -> list[Any]:
-        """Everybody at once; answers what each act answered or raised, in their order."""
+    def run(self, acts: Sequence[Act], *, apart: random.Random | None = None) -> list[Any]:
+        """Everybody at once, or (`apart`) nearly so; answers what each act answered or raised, in their order."""
         while len(self._hands) < len(acts):
             self._hands.append(Hand(self._pass))
         start = threading.Barrier(len(acts))
-        chance = random.Random(turn)
-        late = [chance.uniform(0, APART) if turn % 2 == 0 else 0.0 for _ in acts]
+        late = [apart.uniform(0, APART) if apart else 0.0 for _ in acts]
         answers = [
             hand.play(number, act, start, late[number]) for number, (hand, act) in enumerate(zip(self._hands, acts))
         ]

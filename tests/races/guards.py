@@ -16,9 +16,14 @@ from django.test import TransactionTestCase
 from tests import owners
 from tests.races.crew import here
 
-LOCKS = re.compile(r"\s+FOR\s+(NO\s+KEY\s+)?UPDATE(\s+OF\s+\"?\w+\"?)?(\s+SKIP\s+LOCKED)?", re.IGNORECASE)
-WAITS = 1.0
+LOCKS = re.compile(r"(?i)\s+FOR\s+(NO\s+KEY\s+)?UPDATE(\s+OF\s+\"?\w+\"?)?(\s+SKIP\s+LOCKED)?")
+PATIENCE = 1.0
 """Seconds after which nobody else is expected any more: that actor has been kept away, or is through."""
+
+
+def at_the_guard() -> "Control":
+    """Nothing is taken away: everybody comes to the lock at the same moment. Who locks nothing is not waited for long."""
+    return Control(meet_at=LOCKS.pattern, patience=0.05)
 
 
 @dataclass
@@ -32,6 +37,7 @@ class Control:
     locks: bool = True
     without: Mapping[str, str] = field(default_factory=dict)
     meet_at: str = ""
+    patience: float = PATIENCE
     _places: dict[str, threading.Barrier] = field(default_factory=dict)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
     _actors: int = 0
@@ -49,7 +55,7 @@ class Control:
         with self._mutex:
             barrier = self._places.setdefault(place, threading.Barrier(parties or self._actors))
         try:
-            barrier.wait(WAITS)
+            barrier.wait(self.patience)
         except threading.BrokenBarrierError:
             pass
 

@@ -123,11 +123,17 @@ def moved(team: Organization, debit: int | str, credit: int | str) -> Decimal:
 # --- With Stripe's sandbox ----------------------------------------------------------------------------------------------
 
 
-def charged(stripe: Running, world: World, team: Organization, cents: int, *, card: str = PAYS) -> Intent:
-    """Credit that was bought at Stripe, whose clock shows `NOW` too."""
+def begun(stripe: Running, world: World, team: Organization, cents: int, *, card: str = PAYS) -> Intent:
+    """Credit that is paid for at Stripe, whose clock shows `NOW` too, and nobody has told us yet."""
     stripe.admin.set_clock(int(NOW.timestamp()))
     intent = collecting.buy_credits(order(team, world.alice, cents), now=NOW)
     stripe.admin.pay(intent.checkout_id or "", card)
+    return intent
+
+
+def charged(stripe: Running, world: World, team: Organization, cents: int, *, card: str = PAYS) -> Intent:
+    """Credit that was bought at Stripe."""
+    intent = begun(stripe, world, team, cents, card=card)
     flows.payment_outcome(intent.pk, polling.ask(intent.pk, now=NOW), now=NOW)
     intent.refresh_from_db()
     assert intent.state == State.SUCCEEDED

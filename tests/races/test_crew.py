@@ -19,14 +19,14 @@ def backend() -> int:
 
 
 def test_each_actor_has_a_connection_of_its_own_and_keeps_it(crew: Crew) -> None:
-    first = crew.run([backend] * 4, turn=1)
+    first = crew.run([backend] * 4)
     assert len({*first, backend()}) == 5
-    assert crew.run([backend] * 4, turn=2) == first
+    assert crew.run([backend] * 4) == first
 
 
 def test_all_are_there_before_anybody_goes_on(crew: Crew) -> None:
     together = threading.Barrier(5)
-    assert sorted(crew.run([lambda: together.wait(5)] * 5, turn=1)) == [0, 1, 2, 3, 4]
+    assert sorted(crew.run([lambda: together.wait(5)] * 5)) == [0, 1, 2, 3, 4]
 
 
 def test_an_actor_that_fails_leaves_a_clean_connection(crew: Crew) -> None:
@@ -35,16 +35,16 @@ def test_an_actor_that_fails_leaves_a_clean_connection(crew: Crew) -> None:
             cursor.execute("BEGIN")
             cursor.execute("SELECT 1 / 0")
 
-    (fault,) = crew.run([breaks_off], turn=1)
+    (fault,) = crew.run([breaks_off])
     assert "division by zero" in str(fault)
-    assert crew.run([lambda: asked("SELECT 1")], turn=2) == [1]
+    assert crew.run([lambda: asked("SELECT 1")]) == [1]
 
 
 def test_statements_of_a_control_lose_their_locks_and_nothing_else(crew: Crew) -> None:
     crew.wire = Control(locks=False, without={"LEFT OUT": "2"}).wire
     try:
         act = lambda: asked("SELECT LEFT OUT + id FROM limits_clock ORDER BY id LIMIT 1 FOR NO KEY UPDATE")  # noqa: E731
-        assert crew.run([act], turn=1) == [3]
+        assert crew.run([act]) == [3]
     finally:
         crew.wire = None
 

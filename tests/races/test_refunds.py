@@ -12,8 +12,9 @@ from django.db import transaction
 
 from billing import flows
 from billing.ledger import wallets
+from billing.ledger.models import CreditGrant
 from billing.metering import charging
-from billing.payments import gateway, refunding, refunds
+from billing.payments import gateway, outcomes, polling, refunding, refunds
 from billing.payments.models import Intent, Refund, RefundState
 from billing.payments.refunds import Order, RefundRefused
 from orgs.models import Organization
@@ -22,7 +23,7 @@ from tests import figures
 from tests.races.arena import Anomalies, Arena, Race, differs, raised
 from tests.races.crew import here
 from tests.races.guards import Control, dropped
-from tests.races.scenes import COST, NOW, World, asked, available, charged, moved
+from tests.races.scenes import COST, NOW, World, asked, available, begun, charged, moved
 from tests.races.test_credit import POSTING, REFUSED
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
@@ -182,6 +183,35 @@ def test_a_refund_made_elsewhere_is_told_by_three_at_once(arena: Arena, world: W
     # All have found nothing of it here; then only its name at Stripe, being unique, stands in the way.
     with arena.unguarded(Control(locks=False, meet_at='^INSERT INTO "refund"')):
         arena.breaks(prepare, "refund_key_key|refund_provider_id_key")
+
+
+def test_a_refund_is_told_before_its_payment(arena: Arena, world: World, stripe: Running) -> None:
+    """Made elsewhere before we heard of the payment: whoever needs the payment settles it, and it is settled once."""
+
+    def prepare(turn: int) -> Race:
+        team = world.team()
+        intent = begun(stripe, world, team, 10_00)
+        outcome = polling.ask(intent.pk, now=NOW)
+        assert isinstance(outcome, outcomes.Paid)
+        told = gateway.read_refund(stripe.admin.refund(outcome.charge_id, amount=4_00)["id"])
+
+        def wrong(answers: list[Any]) -> Anomalies:
+            return [
+                *raised(answers),
+                *differs("grants", CreditGrant.objects.filter(wallet=team.pk).count(), 1),
+                *differs("refunded", refunded(team), 4),
+                *differs("available", available(team), 6),
+            ]
+
+        settle = lambda: flows.payment_outcome(intent.pk, outcome, now=NOW)  # noqa: E731
+        tell = lambda: flows.refund_told(told, now=NOW)  # noqa: E731
+        return Race([settle, tell, tell], wrong)
+
+    arena.holds(prepare, rounds=ROUNDS)
+    # All have read that the payment is open, and none asks whether it is credited.
+    credited = {r'("credit_grant"."key" = %s)': r"\1 AND false"}
+    with arena.unguarded(Control(locks=False, without=credited, meet_at='^UPDATE "payment_intent"')):
+        arena.breaks(prepare, f"credit_grant_payment_id_key|credit_grant_key_key|{REFUSED}")
 
 
 def test_a_refund_and_expiry(arena: Arena, world: World, stripe: Running) -> None:

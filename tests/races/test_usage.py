@@ -12,14 +12,15 @@ from billing import flows
 from billing.ledger import accruals
 from billing.ledger.models import Accrual, CreditGrant
 from billing.metering import charging, reversing, standing, storing
-from billing.metering.events import Event, Reason
-from billing.metering.models import UsageDelta, UsageEvent
+from billing.metering.events import Event, Reason, Receipt
+from billing.metering.models import Gateway, UsageDelta, UsageEvent
 from billing.metering.reversing import Reversal
 from orgs import keys
+from orgs.models import ApiKey
 from tests.factories import usage
 from tests.races.arena import Anomalies, Arena, Race, differs, raised
 from tests.races.crew import here
-from tests.races.guards import Control, dropped
+from tests.races.guards import Control, as_owner, dropped, function
 from tests.races.scenes import COST, NOW, World, asked, available, bought, event, moved
 from tests.races.test_credit import POSTING, REFUSED
 
@@ -266,3 +267,55 @@ def test_a_key_is_revoked_while_its_use_comes_in(arena: Arena, world: World) -> 
 
     with arena.unguarded(), mock.patch.object(standing, "read", from_memory):
         arena.breaks(prepare, "accepted after the key was revoked")
+
+
+def test_an_event_is_taken_back_while_its_credit_ends(arena: Arena, world: World) -> None:
+    """The grant that paid has ended: what comes back is new credit, and only what was never used goes to breakage."""
+    end = NOW + timedelta(days=365, minutes=1)
+    Gateway.objects.update(last_seen_at=end, complete_through=end)
+
+    def prepare(turn: int) -> Race:
+        team = world.team()
+        bought(team, "5")
+        (one, *_) = world.used(world.key(team), events=3)
+        flows.sweep(now=NOW)
+        back = Reversal(uuid4(), one.id, "a test", world.gateway.pk)
+
+        def wrong(answers: list[Any]) -> Anomalies:
+            flows.expire(now=end)
+            return [
+                *raised(answers),
+                *differs("breakage", moved(team, 2000, 4900), 5 - 3 * COST),
+                *differs("available", available(team, end), COST),
+            ]
+
+        return Race([lambda: flows.reverse_usage(back, now=end), lambda: flows.expire(now=end)], wrong)
+
+    arena.holds(prepare)
+    with arena.unguarded(Control(locks=False, meet_at=POSTING)):
+        arena.breaks(prepare, REFUSED)
+
+
+def test_the_first_use_of_a_day_from_three_gateways(arena: Arena, world: World) -> None:
+    """The day has no partition, as if the clock had not run: one makes it, and nobody is turned away."""
+    day = NOW - timedelta(days=20)
+    make = "usage_partitions_make"
+
+    def prepare(turn: int) -> Race:
+        as_owner(f"DROP TABLE IF EXISTS usage_event_{day:%Y%m%d}")
+        keys_ = [world.key(world.team()) for _ in range(3)]
+
+        def send(key: ApiKey) -> Callable[[], Receipt]:
+            return lambda: world.ingest(event(key, day))
+
+        def wrong(answers: list[Any]) -> Anomalies:
+            return raised(answers) or differs("accepted", [answer.accepted for answer in answers], [1, 1, 1])
+
+        return Race([send(key) for key in keys_], wrong)
+
+    arena.holds(prepare, verify=False)
+    # Nobody makes partitions alone, and who has found one missing takes a moment to make it.
+    alone = (r"PERFORM pg_advisory_xact_lock\(hashtext\('usage_partitions'\)\);", "")
+    slowly = (r"IS NULL THEN", "IS NULL THEN PERFORM pg_sleep(0.3);")
+    with function(make, alone, slowly), arena.unguarded(Control(meet_at=make)):
+        arena.breaks(prepare, "already exists")

@@ -101,7 +101,8 @@ class _Reader(HTMLParser):
             self._open = Form(urljoin(self.url, has.get("action") or self.url))
             self.forms.append(self._open)
         elif tag == "input" and self._open is not None and (name := has.get("name")):
-            if has.get("type") not in ("radio", "checkbox") or "checked" in has:
+            kind = has.get("type")
+            if kind != "submit" and (kind not in ("radio", "checkbox") or "checked" in has):
                 self._open.fields[name] = has.get("value") or ""
         elif tag == "a" and has.get("href"):
             self.links.append(urljoin(self.url, has["href"] or ""))

@@ -22,6 +22,8 @@ class Cast:
     accounts: list[Account]
     keys: list[Key]
     tokens: list[str]
+    staff: tuple[str, str]
+    """E-mail and password."""
 
 
 def make(organizations: int, gateways_: int) -> Cast:
@@ -41,7 +43,10 @@ def make(organizations: int, gateways_: int) -> Cast:
             made = [people.key(organization, f"key {n}", now=founded) for n in range(2)]
             keys += [Key(organization.pk, one.key.public_id) for one in made]
     tokens = [gateways.mint(gateways.register(f"gateway-{n}", now=now), now=now) for n in range(gateways_)]
-    return Cast(accounts, keys, tokens)
+    member = people.person("staff@example.com", "Staff", now=founded)
+    member.is_staff = member.is_superuser = True
+    member.save()
+    return Cast(accounts, keys, tokens, (member.email, people.PASSWORD))
 
 
 def rows(chance: random.Random, folder: Path) -> list[Row]:

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -36,13 +37,23 @@ class Purchase:
     """Purser's page said so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """Credit that staff gave, and were told that it is given."""
+class Kind(StrEnum):
+    GIFT = "gift"
+    REFUND = "refund"
 
-    org_id: int
-    key: str
+
+@dataclass(slots=True)
+class Act:
+    """What staff confirmed in one form. `whose`: the organization of a gift, the payment of a refund; `amount` in USD.
+
+    Repeated after a lost answer, the form may be refused for what it did itself: then staff do not know.
+    """
+
+    kind: Kind
+    whose: str
     amount: Decimal
+    nonce: UUID | None = None
+    told_done: bool = False
 
 
 @dataclass
@@ -57,7 +68,7 @@ class Diary:
     reversals: dict[UUID, UUID] = field(default_factory=dict)
     """Reversal -> event, answered as done."""
     purchases: list[Purchase] = field(default_factory=list)
-    promotions: dict[str, Promotion] = field(default_factory=dict)
+    acts: list[Act] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
     """An actor met something that nobody should meet."""
     seen: Counter[str] = field(default_factory=Counter)

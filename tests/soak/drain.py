@@ -15,9 +15,10 @@ WAITING = {
     "usage not charged": "SELECT count(*) FROM usage_delta",
     "messages to work on": "SELECT count(*) FROM inbox_event WHERE state = 'new'",
     "webhooks that failed": "SELECT count(*) FROM inbox_event WHERE state = 'failed'",
+    "refunds of unknown outcome": "SELECT count(*) FROM refund WHERE state IN ('asked', 'unknown', 'pending')",
     "payments of unknown outcome": "SELECT count(*) FROM payment_intent WHERE state IN ('created', 'unknown')",
 }
-NOT_EACH_ROUND = {"billing.tasks.verify_ledger", "billing.tasks.make_partitions"}
+NOT_EACH_ROUND = {"billing.tasks.verify_ledger", "billing.tasks.make_partitions", "billing.tasks.reconcile_stripe"}
 FAR = timedelta(seconds=30)
 """A message whose next try lies further ahead is tried again by staff: nobody waits hours for a drain."""
 
@@ -28,16 +29,34 @@ def drain(around: Surroundings, began: float, say: Callable[[str], object]) -> I
     try:
         around.wait_until_ready(end - time.monotonic())
         _wait_for_a_sweep(around, datetime.now(UTC), end)
+        say(f"... the portal swept by itself after {time.monotonic() - began:.0f} s")
     except Failed as dead:
         yield {"difference": "portal_not_back", "what": str(dead)}
-    say(f"... the portal swept by itself after {time.monotonic() - began:.0f} s")
+    yield from _until_idle(around, end)
+    # What no webhook ever told of and nobody asks about each minute, the night finds; then nothing may be left to find.
+    _reconcile()
+    yield from _until_idle(around, end)
+    for finding in _reconcile():
+        yield {"difference": "stripe_differs", "kind": finding.kind, "id": finding.provider_id, "what": finding.words}
+    say(f"... and the sweepers were done after {time.monotonic() - began:.0f} s")
+
+
+def _until_idle(around: Surroundings, end: float) -> Iterator[Difference]:
     while left := _sweep(around):
         if time.monotonic() > end:
             for what, number in left.items():
                 yield {"difference": "still_waiting", "what": what, "number": number}
-            break
+            return
         time.sleep(1)
-    say(f"... and nothing waits after {time.monotonic() - began:.0f} s")
+
+
+def _reconcile() -> list[Any]:
+    """The nightly comparison with Stripe's lists, of everything: in the calm there is nothing in flight to be left out."""
+    from billing import flows
+    from billing.payments import reconciling
+
+    reconciling.IN_FLIGHT = timedelta(0)
+    return list(flows.reconcile(now=datetime.now(UTC) + timedelta(seconds=1)).findings.all())
 
 
 def _wait_for_a_sweep(around: Surroundings, since: datetime, end: float) -> None:

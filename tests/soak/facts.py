@@ -1,10 +1,15 @@
 """What stands in the tables and in Stripe's books after a soak, read by plain SQL and plain HTTP."""
 
+import json
+import urllib.request
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from sandbox.stripe.client import Admin
 from tests.soak.diary import Sent
 
 
@@ -37,6 +42,36 @@ class Paid:
 
 
 @dataclass(frozen=True, slots=True)
+class Refund:
+    """A refund of ours (`key` says who asked for it), or as Stripe has it (then `key` is the id of ours, or nothing)."""
+
+    provider_id: str | None
+    key: str
+    cents: int
+    state: str
+    charge_id: str | None
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """`movements`: balance transaction -> cents, of a dispute of ours or as Stripe has it."""
+
+    provider_id: str
+    status: str
+    movements: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stripe:
+    """What Stripe has, all of it settled."""
+
+    charges: list[Charge]
+    refunds: list[Refund] = field(default_factory=list)
+    disputes: list[Dispute] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     input: Decimal
     cached: Decimal
@@ -52,6 +87,8 @@ class Facts:
     collected: list[Paid] = field(default_factory=list)
     stripe_balance: Decimal = Decimal(0)
     promotions: list[tuple[int, str, Decimal]] = field(default_factory=list)
+    refunds: list[Refund] = field(default_factory=list)
+    disputes: list[Dispute] = field(default_factory=list)
     events: list[tuple[UUID, Sent]] = field(default_factory=list)
     by_credit: set[UUID] = field(default_factory=set)
     """The events that credit pays for: a Personal organization begins with use that is free."""
@@ -86,17 +123,25 @@ SELECT g.payment_id, a.granted FROM credit_grant g JOIN account a ON a.id = g.ac
 PROMOTIONS = """
 SELECT g.org_id, g.key, a.granted FROM credit_grant g JOIN account a ON a.id = g.account_id WHERE g.source = 'promotion'
 """
+REFUNDS = """
+SELECT r.provider_id, r.key, r.amount_cents, r.state, i.charge_id, r.id::text
+FROM refund r JOIN payment_intent i ON i.id = r.intent_id
+"""
+MOVEMENTS = "SELECT d.provider_id, m.id, m.amount_cents FROM dispute_movement m JOIN dispute d ON d.id = m.dispute_id"
 
 
 def read() -> Facts:
-    """All of it, in one moment."""
+    """All of the tables, in one moment."""
     from django.db import connection, transaction
 
     def rows(statement: str) -> list[tuple[Any, ...]]:
         cursor.execute(statement)
         return list(cursor.fetchall())
 
+    movements: dict[str, list[tuple[str, int]]] = defaultdict(list)
     with transaction.atomic(), connection.cursor() as cursor:
+        for dispute, movement, cents in rows(MOVEMENTS):
+            movements[dispute].append((movement, cents))
         return Facts(
             intents={
                 row[0]: Intent(*row) for row in rows("SELECT id, org_id, key, amount_cents, state FROM payment_intent")
@@ -105,12 +150,46 @@ def read() -> Facts:
             collected=[Paid(*row) for row in rows(COLLECTED)],
             stripe_balance=rows(STRIPE_BALANCE)[0][0],
             promotions=[(org_id, key, amount) for org_id, key, amount in rows(PROMOTIONS)],
+            refunds=[Refund(*row) for row in rows(REFUNDS)],
+            disputes=[
+                Dispute(provider_id, status, tuple(sorted(movements[provider_id])))
+                for provider_id, status in rows("SELECT provider_id, status FROM dispute")
+            ],
             events=[(event_id, Sent(*event)) for event_id, *event in rows(EVENTS)],
             by_credit={event_id for (event_id,) in rows("SELECT id FROM usage_event WHERE payer = 2")},
             reversals=dict(rows("SELECT id, event_id FROM usage_reversal")),
             charged=dict(rows(CHARGED)),
             prices={slug: Price(*price) for slug, *price in rows(PRICES)},
         )
+
+
+# --- Stripe --------------------------------------------------------------------------------------------------------------
+
+
+def at_stripe(admin: Admin, address: str) -> Stripe:
+    """All of Stripe's books."""
+    refunds = [
+        Refund(row["id"], row["metadata"].get("purser_refund", ""), row["amount"], row["status"], row["charge"])
+        for row in _listed(address, "refunds")
+    ]
+    disputes = [
+        Dispute(row["id"], row["status"], tuple(sorted((bt["id"], bt["amount"]) for bt in row["balance_transactions"])))
+        for row in _listed(address, "disputes")
+    ]
+    return Stripe(charges(admin.books()), refunds, disputes)
+
+
+def _listed(address: str, what: str) -> Iterator[dict[str, Any]]:
+    after = ""
+    while True:
+        asked = urllib.request.Request(f"{address}/v1/{what}?limit=100{after}")
+        asked.add_header("Authorization", "Bearer sk_test_of_the_soak")
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            page = json.load(answer)
+        yield from page["data"]
+        if not page["has_more"]:
+            return
+        after = f"&starting_after={page['data'][-1]['id']}"
 
 
 def charges(books: dict[str, Any]) -> list[Charge]:

@@ -9,21 +9,23 @@ from decimal import Decimal, localcontext
 from typing import Any
 from uuid import UUID
 
-from tests.soak.diary import Diary, Sent
-from tests.soak.facts import Charge, Facts
+from tests.soak.diary import Diary, Kind, Sent
+from tests.soak.facts import Charge, Facts, Stripe
 
 Difference = dict[str, Any]
 CENT = Decimal("0.01")
 
 
-def differences(diary: Diary, charges: Iterable[Charge], facts: Facts) -> list[Difference]:
+def differences(diary: Diary, stripe: Stripe, facts: Facts) -> list[Difference]:
     """Everything in which the notes, Stripe's books and the tables do not agree."""
-    paid = [charge for charge in charges if charge.succeeded]
+    paid = [charge for charge in stripe.charges if charge.succeeded]
     return [
         *diary.failures,
         *_charges(paid, facts),
         *_collected(paid, facts),
         *_customers(diary, paid, facts),
+        *_refunds(diary, stripe, facts),
+        *_disputes(stripe, facts),
         *_promotions(diary, facts),
         *_events(diary, facts),
         *_reversals(diary, facts),
@@ -97,16 +99,57 @@ def _customers(diary: Diary, paid: list[Charge], facts: Facts) -> Iterator[Diffe
 
 
 def _promotions(diary: Diary, facts: Facts) -> Iterator[Difference]:
-    """What staff gave is there once, and nothing else was given."""
+    """What staff were told they gave is there once; what they do not know, at most once; and nothing else was given."""
     there = Counter(facts.promotions)
-    for promotion in diary.promotions.values():
-        row = (promotion.org_id, f"promo:{promotion.key}", promotion.amount)
-        if there[row] != 1:
-            yield _say("promotion_not_given_once", key=promotion.key, times=there[row])
-    known = {f"promo:{key}" for key in diary.promotions}
+    known = set()
+    for act in diary.acts:
+        if act.kind == Kind.GIFT and act.nonce:
+            row = (int(act.whose), f"promo:staff:{act.nonce.hex}", act.amount)
+            known.add(row[1])
+            if there[row] > 1 or act.told_done > there[row]:
+                yield _say("gift_not_given_once", key=row[1], times=there[row])
     for org_id, key, amount in facts.promotions:
         if key not in known:
-            yield _say("promotion_of_nobody", key=key, org=org_id, amount=amount)
+            yield _say("gift_of_nobody", key=key, org=org_id, amount=amount)
+
+
+# --- Money going back ---------------------------------------------------------------------------------------------------
+
+ENDS = {"succeeded": "succeeded", "failed": "failed", "canceled": "failed", "pending": "pending"}
+
+
+def _refunds(diary: Diary, stripe: Stripe, facts: Facts) -> Iterator[Difference]:
+    """Each refund at Stripe is one of ours, with its amount and end; each of ours was made once; staff asked for theirs."""
+    ours = {refund.provider_id: refund for refund in facts.refunds if refund.provider_id}
+    there = {refund.provider_id for refund in stripe.refunds}
+    for told in stripe.refunds:
+        known = ours.get(told.provider_id or "")
+        if known is None:
+            yield _say("refund_not_known", refund=told.provider_id, cents=told.cents)
+        elif (known.cents, known.state, known.charge_id) != (told.cents, ENDS.get(told.state), told.charge_id):
+            yield _say("refund_differs", stripe=told, ours=known)
+    for id_, times in Counter(refund.key for refund in stripe.refunds if refund.key).items():
+        if times > 1:
+            yield _say("refunded_twice", refund=id_, times=times)
+    for refund in facts.refunds:
+        if refund.state != "failed" and refund.provider_id not in there:
+            yield _say("refund_not_at_stripe", refund=refund)
+    asked = {f"staff:{act.nonce}": act for act in diary.acts if act.kind == Kind.REFUND}
+    made = Counter(refund.key for refund in facts.refunds if refund.key.startswith("staff:"))
+    for key in made.keys() - asked.keys():
+        yield _say("refund_of_nobody", key=key)
+    for key, act in asked.items():
+        if act.told_done and made[key] != 1:
+            yield _say("refund_told_and_not_made", key=key)
+
+
+def _disputes(stripe: Stripe, facts: Facts) -> Iterator[Difference]:
+    """The same disputes, in the same state, with the same movements of money."""
+    ours = {dispute.provider_id: dispute for dispute in facts.disputes}
+    theirs = {dispute.provider_id: dispute for dispute in stripe.disputes}
+    for id_ in ours.keys() | theirs.keys():
+        if ours.get(id_) != theirs.get(id_):
+            yield _say("dispute_differs", stripe=theirs.get(id_), ours=ours.get(id_))
 
 
 # --- Use ----------------------------------------------------------------------------------------------------------------

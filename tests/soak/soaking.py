@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 
 import django
@@ -17,17 +18,22 @@ from django.db import connections
 
 from sandbox import places, processes
 from sandbox.gateway import Door
-from tests.soak import cast, facts, oracles, staff
+from tests.soak import cast, facts, oracles
+from tests.soak.banks import Banks
 from tests.soak.customers import Customer
 from tests.soak.diary import Diary
 from tests.soak.drain import drain
 from tests.soak.gateways import Gateway
 from tests.soak.oracles import Difference
+from tests.soak.staff import Staff
 from tests.soak.surroundings import Failed, Surroundings, forget_everything
-from tests.soak.trouble import Trouble, end_stripe_faults, make_stripe_faulty
+from tests.soak.trouble import Trouble, end_stripe_faults, make_stripe_faulty, stripe_faults
 
 ACTORS_END_WITHIN = 110.0
 MOST_SHOWN = 50
+LONGER_AT_MOST = 120.0
+"""Seconds that a soak may go on until something of everything has happened, on a machine that is slow."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(Exception):
@@ -49,7 +55,7 @@ class Wanted:
 
 def main(arguments: list[str]) -> int:
     wanted = _wanted(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, _stop)
     _say(f"A soak of {wanted.minutes:g} minutes, SEED={wanted.seed}, in {places.LOCAL}")
     around = Surroundings(wanted.seed)
@@ -87,6 +93,9 @@ def _wanted(arguments: list[str]) -> Wanted:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    """The first asks; the rest would only disturb the stopping, which takes seconds."""
+    for name in SIGNALS:
+        signal.signal(name, signal.SIG_IGN)
     raise Stopped
 
 
@@ -139,14 +148,20 @@ class Soak:
                 Door(self.around.address, token, lambda words: None), everybody.keys, rows, self.diary, self._chance(),
                 self.wanted.rate / len(everybody.tokens),
             )  # fmt: skip
-            self._act(f"gateway-{number}", lambda gateway=gateway: gateway.work(self.over))  # type: ignore[misc]
+            self._act(f"gateway-{number}", partial(gateway.work, self.over))
         for account in everybody.accounts:
             customer = Customer(
                 account, self.around.address, self.around.stripe_address, self.diary, self._chance(), self.over
             )
-            self._act(f"customer of {account.slug}", lambda customer=customer: customer.live(3))  # type: ignore[misc]
+            self._act(f"customer of {account.slug}", partial(customer.live, customer.buy, 3))
         orgs = [account.org_id for account in everybody.accounts]
-        self._act("staff", lambda: staff.give_credit(orgs, self.diary, self._chance(), self.over, 5))
+        giving, refunding = (
+            Staff(self.around.address, *everybody.staff, self.diary, self._chance(), self.over) for _ in range(2)
+        )
+        self._act("staff who give", partial(giving.live, partial(giving.give, orgs), 4))
+        self._act("staff who refund", partial(refunding.live, refunding.refund, 4))
+        banks = Banks(self.around.stripe, self.diary, self._chance())
+        self._act("banks", partial(banks.work, self.over, 3))
 
     def _act(self, who: str, what: Callable[[], object]) -> None:
         def act() -> None:
@@ -162,9 +177,18 @@ class Soak:
 
     def _wait(self, trouble: Trouble) -> None:
         end = time.monotonic() + self.wanted.minutes * 60
-        while (left := end - time.monotonic()) > 0 and trouble.failed is None:
+        while trouble.failed is None and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.2))
+        while trouble.failed is None and not self._everything_happened(trouble):
+            if time.monotonic() > end + LONGER_AT_MOST:
+                break
+            time.sleep(1)
         self._look_at(trouble)
+
+    def _everything_happened(self, trouble: Trouble) -> bool:
+        stripe = self.around.stripe
+        charged = any(charge.succeeded for charge in facts.charges(stripe.books()))
+        return charged and trouble.kills.total() > 0 and stripe_faults(stripe) > 0 and bool(self.diary.taken)
 
     def _look_at(self, trouble: Trouble) -> None:
         if trouble.failed is not None:
@@ -181,8 +205,8 @@ class Soak:
 
     def _compare(self) -> list[Difference]:
         self.facts = facts.read()
-        self.charges = [charge for charge in facts.charges(self.around.stripe.books()) if charge.succeeded]
-        return oracles.differences(self.diary, self.charges, self.facts)
+        self.stripe = facts.at_stripe(self.around.stripe, self.around.stripe_address)
+        return oracles.differences(self.diary, self.stripe, self.facts)
 
     def _verify(self) -> list[Difference]:
         """`manage.py verify_ledger`, as anybody would ask it."""
@@ -204,7 +228,7 @@ class Soak:
         figures = {
             "kills": trouble.kills.total(),
             "faults": faults,
-            "charges": len(self.charges),
+            "charges": sum(charge.succeeded for charge in self.stripe.charges),
             "grants": len(self.facts.grants),
             "events": len(self.facts.events),
             "differences": len(found),

@@ -1,51 +1,51 @@
-"""Staff of a soak: they give promotional credit. Whatever becomes of an attempt, the same one is made again."""
+"""Staff of a soak: in the admin they give promotional credit and refund payments, each act told back and confirmed."""
 
 import random
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID
 
-from tests.soak.diary import Diary, Promotion
+from tests.soak.diary import Act, Diary, Kind
+from tests.soak.visitor import Visitor
 
-PATIENCE = 60.0
-
-
-def give_credit(
-    org_ids: Sequence[int], diary: Diary, chance: random.Random, over: threading.Event, pause: float
-) -> None:
-    """Again and again, with about so many seconds between."""
-    from billing import flows
-
-    while not over.wait(chance.uniform(0.2, 2) * pause):
-        promotion = Promotion(chance.choice(org_ids), uuid4().hex, Decimal(chance.randrange(1, 2000)) / 100)
-        diary.promotions[promotion.key] = promotion
-        now = datetime.now(UTC)
-
-        def give(promotion: Promotion = promotion, now: datetime = now) -> None:
-            flows.grant_promotional(
-                promotion.org_id, promotion.amount, key=promotion.key, title="Goodwill", reason="A soak",
-                expires_at=now + timedelta(days=90), issued_by=None, now=now,
-            )  # fmt: skip
-
-        until_done(give)
+MADE = {Kind.GIFT: "/admin/billing/creditgrant/", Kind.REFUND: "/admin/billing/refund/"}
+"""Where one is led when it is done."""
 
 
-def until_done(act: Callable[[], object]) -> None:
-    """Tries until the database takes it. An attempt may have worked all the same: the act must bear repeating."""
-    from django.db import InterfaceError, OperationalError, close_old_connections, connection
+class Staff(Visitor):
+    def __init__(
+        self, address: str, email: str, password: str, diary: Diary, chance: random.Random, over: threading.Event
+    ) -> None:
+        super().__init__(email, password, diary, chance, over)
+        self.address = address
 
-    end = time.monotonic() + PATIENCE
-    while True:
-        close_old_connections()
-        try:
-            act()
-        except (InterfaceError, OperationalError):
-            connection.close()
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.3)
-        else:
-            return
+    def give(self, org_ids: Sequence[int]) -> None:
+        org_id, amount = self.chance.choice(org_ids), Decimal(self.chance.randrange(1, 2000)) / 100
+        ends = datetime.now(UTC).date() + timedelta(days=90)
+        act = Act(Kind.GIFT, str(org_id), amount)
+        self._do(act, f"wallet/{org_id}/give/", title="Goodwill", last_day=ends.isoformat())
+
+    def refund(self) -> None:
+        """A part of something that somebody bought."""
+        paid = [purchase for purchase in self.diary.purchases if purchase.told_paid]
+        if paid:
+            intent_id = self.chance.choice(paid).intent_id
+            act = Act(Kind.REFUND, str(intent_id), Decimal(self.chance.randrange(1, 1500)) / 100)
+            self._do(act, f"intent/{intent_id}/refund/")
+
+    def _do(self, act: Act, where: str, **fields: str) -> None:
+        page = self.signed_in(f"{self.address}/admin/billing/{where}")
+        form = page.form(having="nonce")
+        if form is None:
+            return self.diary.count(f"{act.kind}s that are not possible")
+        act.nonce = UUID(form.fields["nonce"])
+        page = self.open(form.action, form.fields | {"amount": str(act.amount), "reason": "A soak"} | fields)
+        told = page.form(having="confirmed")
+        if told is None:
+            return self.diary.count(f"{act.kind}s that were refused")
+        self.diary.acts.append(act)
+        page = self.open(told.action, told.fields)
+        act.told_done = MADE[act.kind] in page.url and page.url.endswith("/change/")
+        return self.diary.count(f"{act.kind}s {'told as done' if act.told_done else 'whose outcome staff do not know'}")

@@ -45,6 +45,7 @@ class Surroundings:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.environment: dict[str, str] = RATES | {
+            "DATABASE_OWNER_URL": "",  # only `migrate` is told
             "PORT": str(self.port),
             "PUBLIC_URL": self.address,
             "EMAIL_FILE_PATH": str(places.LOCAL / "mail"),
@@ -70,8 +71,8 @@ class Surroundings:
         self._start_stripe()
         os.environ.update(self.environment)
         say("Tables and catalog ...")
-        for command in (["migrate", "--verbosity=0"], ["import_catalog", "--verbosity=0"]):
-            done = self.manage(*command)
+        for command, login in ((["migrate", "--verbosity=0"], self._owner), (["import_catalog"], {})):
+            done = self.manage(*command, **login)
             if done.returncode:
                 raise Failed(f"manage.py {command[0]} failed:\n{done.stdout.strip()[-3000:]}")
         say("Web server, worker and clock ...")
@@ -84,11 +85,11 @@ class Surroundings:
         """Stops everything, last first."""
         self._to_undo.close()
 
-    def manage(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        """A `manage.py` command as a process of its own, in these surroundings."""
+    def manage(self, *command: str, **more: str) -> "subprocess.CompletedProcess[str]":
+        """A `manage.py` command as a process of its own, in these surroundings, with `more` in its environment."""
         return subprocess.run(
             [sys.executable, "manage.py", *command],
-            env=os.environ | self.environment,
+            env=os.environ | self.environment | more,
             cwd=places.ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -112,7 +113,8 @@ class Surroundings:
         cluster.start()
         cluster.ensure_database(local.DATABASE)
         self._cluster = cluster
-        self.environment["DATABASE_URL"] = cluster.url(local.DATABASE)
+        self._owner = local.logins(cluster)
+        self.environment["DATABASE_URL"] = self._owner["DATABASE_URL"]
 
     def _start_redis(self) -> None:
         server = Redis(places.LOCAL / "redis")

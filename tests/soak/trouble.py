@@ -38,9 +38,14 @@ def make_stripe_faulty(stripe: Admin) -> None:
             stripe.fault(str(fault["kind"]), **how, count=None, probability=each(SHARE, len(faults)))
 
 
+def stripe_faults(stripe: Admin) -> int:
+    """How many there were so far."""
+    return sum(int(rule["hits"]) for rule in stripe.call("GET", "/faults")["faults"])
+
+
 def end_stripe_faults(stripe: Admin) -> int:
     """No more of them, and what they held back is sent; how many there were."""
-    struck = sum(int(rule["hits"]) for rule in stripe.call("GET", "/faults")["faults"])
+    struck = stripe_faults(stripe)
     stripe.clear_faults()
     stripe.flush_webhooks()
     return struck

@@ -1,7 +1,6 @@
 """Ten batches that meet, over real connections: nothing waits in a circle, nothing counts twice. More: `tests/races/`."""
 
 import random
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -9,43 +8,23 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 
+from billing import flows
 from billing.catalog.models import AIModel
 from billing.ledger import balances
-from billing.metering import charging, ingest, rollups
+from billing.metering import charging, ingest, returning, rollups
 from billing.metering.events import Batch, Event
-from billing.metering.models import Gateway, UsageEvent
+from billing.metering.models import Gateway, UsageDelta, UsageEvent
+from billing.metering.reversing import Reversal
 from orgs.models import ApiKey, Organization
 from tests.billing.metering.conftest import NOW
 from tests.factories import usage
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ONE = Decimal("0.000425")
 MONTH = NOW.replace(day=1, hour=0, minute=0, second=0)
-
-
-def at_once(*works: Callable[[], Any]) -> list[Any]:
-    """Each in a thread with a connection of its own, all starting together; what each answered or raised."""
-    barrier = threading.Barrier(len(works))
-    answers: list[Any] = [None] * len(works)
-
-    def run(n: int, work: Callable[[], Any]) -> None:
-        barrier.wait()
-        try:
-            answers[n] = work()
-        except Exception as fault:
-            answers[n] = fault
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(n, work)) for n, work in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
 
 
 def test_ten_batches_with_the_same_events_in_any_order(
@@ -84,3 +63,25 @@ def test_ten_batches_with_the_same_events_in_any_order(
     paid = UsageEvent.objects.filter(org_id=acme.pk).count()
     assert balances.of(acme.pk, now=NOW).available == -paid * ONE
     assert rollups.compare([acme.pk, alice_personal.pk], since=MONTH) == []
+
+
+def test_use_that_arrives_while_an_event_is_taken_back_is_charged(
+    key: ApiKey, acme: Organization, gateway: Gateway, model: AIModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch waits for nobody: it may be committed in the middle of a reversal, after the wallet was drained."""
+    usage.given(acme, "10", now=NOW)
+    one, other = usage.event(key.public_id, NOW), usage.event(key.public_id, NOW)
+    ingest.ingest(usage.batch(one), gateway_id=gateway.pk, now=NOW)
+    give_back = returning.give_back
+
+    def meanwhile(*args: Any, **kwargs: Any) -> None:
+        give_back(*args, **kwargs)
+        (receipt,) = at_once(lambda: ingest.ingest(usage.batch(other), gateway_id=gateway.pk, now=NOW))
+        assert receipt.accepted == 1
+
+    monkeypatch.setattr(returning, "give_back", meanwhile)
+    flows.reverse_usage(Reversal(uuid4(), one.id, "counted twice", gateway.pk), now=NOW)
+    assert UsageDelta.objects.count() == 1, "what came meanwhile waits for the next sweep"
+
+    flows.sweep(now=NOW)
+    assert balances.of(acme.pk, now=NOW).available == 10 - ONE

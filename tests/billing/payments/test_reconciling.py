@@ -19,9 +19,9 @@ from billing.webhooks import inbox
 from orgs.models import Organization, User
 from sandbox.stripe import Running
 from tests import owners
-from tests.billing.payments.test_races import at_once
 from tests.factories.paying import DECLINES, begin, tell
 from tests.factories.reconciled import LATER, charge_of, charged, compared, paid, picture, stripe, told
+from tests.threads import at_once
 
 __all__ = ["stripe"]
 

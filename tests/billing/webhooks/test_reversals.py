@@ -102,7 +102,7 @@ def test_a_dispute_in_every_order_ends_alike(stripe: Running, alice: User, won: 
     """Created, funds withdrawn, closed (and reinstated): every order, each of another organization's payment."""
     count = 4 if won else 3
     for places in itertools.permutations(range(count)):
-        team = people.team(alice, "Team", slug=f"team-{''.join(map(str, places))}")
+        team = people.team(alice, f"Team {''.join(map(str, places))}")
         paid = pay(stripe, team, alice, 20_00)
         before = seen(stripe)
         opened = stripe.admin.dispute(paid.charge_id or "")

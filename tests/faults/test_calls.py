@@ -2,52 +2,88 @@
 
 After the trouble only what happens by itself goes on: the customer's page, webhooks, the inbox and the poller, until
 nothing waits. The end is compared as a picture of what the customer has, what the ledger says and what Stripe says. Only
-a refusal to open the purchase at all is final; then nothing is charged, and the page says so. In `make test` each moment
-meets every fourteenth trouble and one pair,
-so that each call and each trouble is there; `make money` runs them all.
+a refusal to open the purchase, or to make the refund, is final; then nothing is charged (or given back), and that is
+said. In `make test` each moment meets every fourteenth trouble and one pair, so that each call and each trouble is there;
+`make money` runs them all.
 """
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
+
 from tests import figures as counted
 from tests import verified
 from tests.faults import living, picture
 from tests.faults.living import Life, World
-from tests.faults.moments import A_LITTLE_LATER, CANCELED, DECLINED, EXPIRED, MOMENTS, NOT_OPENED, PAID, Moment
+from tests.faults.moments import (
+    A_LITTLE_LATER,
+    CANCELED,
+    DECLINED,
+    DISPUTED,
+    EXPIRED,
+    MOMENTS,
+    NOT_OPENED,
+    NOT_REFUNDED,
+    PAID,
+    REFUNDED,
+    WON,
+    Moment,
+)
 from tests.faults.troubles import TROUBLES, Trouble, with_call
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
 EVERY = 14
 TOO_LATE = timedelta(seconds=105)
-SAYS = {PAID: ">Paid<", CANCELED: "You canceled the payment.", EXPIRED: "closed after 30 minutes", DECLINED: "Your bank declined", NOT_OPENED: "Nothing was charged."}
+SAYS = dict.fromkeys([REFUNDED, NOT_REFUNDED, DISPUTED, WON], ">Paid<") | {
+    PAID: ">Paid<",
+    CANCELED: "You canceled the payment.",
+    EXPIRED: "closed after 30 minutes",
+    DECLINED: "Your bank declined",
+    NOT_OPENED: "Nothing was charged.",
+}
 NOTHING_PAID: picture.Picture = {
     "grants": [],
     "available": "0.00",
     "held": "0.00",
     "owed": ("0.00", "0.00"),
     "ledger": {},
+    "refunds": [],
+    "disputes": [],
     "cards": 0,
     "charged at Stripe": "0.00",
     "open pages at Stripe": 0,
     "news not worked on": 0,
 }
+BOUGHT: picture.Picture = NOTHING_PAID | {
+    "payments": [("credits", 50_00, "succeeded", "")],
+    "grants": [("50.00", "50.00", False)],
+    "available": "50.00",
+    "ledger": {1000: "-50.00", 2000: "50.00"},
+    "cards": 1,
+    "charged at Stripe": "50.00",
+}
 ENDS: dict[str, picture.Picture] = {
-    PAID: {
-        "payments": [("credits", 50_00, "succeeded", "")],
-        "grants": [("50.00", "50.00", False)],
-        "available": "50.00",
-        "held": "0.00",
-        "owed": ("0.00", "0.00"),
-        "ledger": {1000: "-50.00", 2000: "50.00"},
-        "cards": 1,
-        "charged at Stripe": "50.00",
-        "open pages at Stripe": 0,
-        "news not worked on": 0,
+    PAID: BOUGHT,
+    REFUNDED: BOUGHT
+    | {
+        "grants": [("50.00", "30.00", False)],
+        "available": "30.00",
+        "ledger": {1000: "-30.00", 2000: "30.00"},
+        "refunds": [(20_00, "succeeded")],
+        "charged at Stripe": "30.00",
     },
+    NOT_REFUNDED: BOUGHT | {"refunds": [(20_00, "failed")]},
+    DISPUTED: BOUGHT
+    | {
+        "grants": [("50.00", "0.00", True)],
+        "available": "0.00",
+        "ledger": {},
+        "disputes": [(50_00, "needs_response")],
+        "charged at Stripe": "0.00",
+    },
+    WON: BOUGHT | {"disputes": [(50_00, "won")]},
     CANCELED: {"payments": [("credits", 50_00, "canceled", "canceled")], **NOTHING_PAID},
     EXPIRED: {"payments": [("credits", 50_00, "canceled", "expired")], **NOTHING_PAID},
     DECLINED: {"payments": [("credits", 50_00, "canceled", "generic_decline")], **NOTHING_PAID},
@@ -111,9 +147,7 @@ def came_too_late(life: Life) -> bool:
 
 
 @pytest.mark.parametrize("place", range(len(MOMENTS)), ids=[str(moment) for moment in MOMENTS])
-def test_it_ends_as_if_nothing_had_gone_wrong(
-    world: World, place: int, figures: counted.Record
-) -> None:
+def test_it_ends_as_if_nothing_had_gone_wrong(world: World, place: int, figures: counted.Record) -> None:
     moment, wrong, number = MOMENTS[place], {}, 0
     for number, troubles in enumerate(cells(place), start=1):
         name = ", then ".join(str(trouble) for trouble in troubles) or "no trouble"
