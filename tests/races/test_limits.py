@@ -88,8 +88,9 @@ def test_a_catalog_published_by_three_at_once(arena: Arena, world: World) -> Non
     """The same file takes effect once, and the others find nothing to do; files that overlap add up."""
 
     def prepare(turn: int) -> Race:
-        names = [f"race-{turn}-{letter}" for letter in "abc"]
-        files = [catalog(*names)] * 3 if turn % 2 else [catalog(*names[:2]), catalog(*names[1:]), catalog(names[2])]
+        # What is published stays, and each publisher reads all of it: few models a round.
+        names = [f"race-{turn}-{letter}" for letter in ("a" if turn % 2 else "ab")]
+        files = [catalog(*names)] * 3 if turn % 2 else [catalog(*names), catalog(names[0]), catalog(names[1])]
 
         def wrong(answers: list[Any]) -> Anomalies:
             if faults := raised(answers):
@@ -97,7 +98,7 @@ def test_a_catalog_published_by_three_at_once(arena: Arena, world: World) -> Non
             said = sorted(line for answer in answers for line in answer if line.endswith("new model."))
             return [
                 *differs("said", said, [f"{name}: new model." for name in names]),
-                *differs("prices", Price.objects.filter(model__slug__in=names).count(), 3),
+                *differs("prices", Price.objects.filter(model__slug__in=names).count(), len(names)),
             ]
 
         def publisher(file: CatalogFile) -> Callable[[], list[str]]:
