@@ -26,7 +26,7 @@ def test_killed_at_every_step(path: Path, world: World, forks: Forks, figures: R
     walks = [(whole, [whole.picture])]
     # What a person asked for, and does not ask for again, is either done or never was.
     may_end = {True: [whole.picture], False: [whole.picture]}
-    if path.again and False in path.ways:
+    if False in path.ways and (path.again or path.gives_up):
         never = walker.never()
         assert not never.found, never.found
         may_end[False].append(never.picture)
