@@ -13,8 +13,8 @@ from tests.figures import FULL, Record
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
-ONE_OF = 8
-"""`make test` kills at every eighth step of each path, beginning at another one for each path."""
+ONE_OF = 10
+"""`make test` kills at every tenth step of each path, beginning at another one for each path."""
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.name.replace(" ", "_"))
