@@ -31,7 +31,7 @@ class Path:
     for it and got no answer asks once more; surely (a gateway, by contract) or only perhaps (a person). `then`: what the
     world outside does two minutes later, unless it asked and got no answer. `covers`: the functions of `flows` and `tasks`
     that the act goes through. `webhooks`: whether Stripe's arrive; False where the clock alone must find out. `later`:
-    when the clock comes by once more, after the usual time.
+    when the clock comes by once more, after the usual time. `gives_up`: what is not done in time is never done.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Path:
     then: Callable[[World, Scene], None] | None = None
     webhooks: bool = True
     later: tuple[timedelta, ...] = ()
+    gives_up: bool = False
 
     @property
     def ways(self) -> tuple[bool, ...]:

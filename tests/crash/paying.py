@@ -134,7 +134,8 @@ PATHS = (
     Path("webhook", event_on_its_way, ring, frozenset()),
     Path("inbox", told_by_stripe, work_off, PAID | {"tasks.process_inbox"}),
     Path("poller", paid_at_stripe, poll, POLLED, webhooks=False),
-    Path("poller opens", committed_and_no_more, poll, POLLED, then=pay, webhooks=False),
+    # Stripe keeps a page open for half an hour at least: one that could not be opened within a minute is given up.
+    Path("poller opens", committed_and_no_more, poll, POLLED, then=pay, webhooks=False, gives_up=True),
     Path("poller closes", page_was_left, poll, POLLED),
     Path("cancel", page_is_open, cancel, PAID, again=cancel_again),
 )
