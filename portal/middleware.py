@@ -54,6 +54,7 @@ OF_MACHINES = (DOORS_OF_MACHINES, "/webhooks/")
 SEVERAL = frozenset({"_selected_action", "action", "groups"})
 """What the staff's site sends more than once: chosen rows, the two menus of a list, a person's groups."""
 NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+ENCODED = re.compile(rb"\nContent-Transfer-Encoding:", re.IGNORECASE)
 UNREADABLE = "\ufffd"
 
 
@@ -100,4 +101,6 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def _is_whole(body: bytes, boundary: str) -> bool:
-    return bool(boundary) and body.rstrip().endswith(b"--" + boundary.encode("ascii", "replace") + b"--")
+    """All parts arrived, as they are: Django takes what is not rightly encoded for the text itself."""
+    end = b"--" + boundary.encode("ascii", "replace") + b"--"
+    return bool(boundary) and body.rstrip().endswith(end) and not ENCODED.search(body)

@@ -5,7 +5,6 @@ further than the gateway, which takes such an answer for none.
 """
 
 from dataclasses import fields
-from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -22,10 +21,16 @@ class Exact:
                 raise TypeError(f"{type(self).__name__}.{name} is {type(value).__name__} {value!r:.40}")
 
 
-@cache
-def _kinds(cls: type[Any]) -> tuple[tuple[str, tuple[type, ...]], ...]:
-    hints = get_type_hints(cls)
-    return tuple((field.name, _flat(hints[field.name])) for field in fields(cls))
+Kinds = tuple[tuple[str, tuple[type, ...]], ...]
+_known: dict[Any, Kinds] = {}
+"""Class -> the types its fields may have, found out once."""
+
+
+def _kinds(cls: Any) -> Kinds:
+    if cls not in _known:
+        hints = get_type_hints(cls)
+        _known[cls] = tuple((field.name, _flat(hints[field.name])) for field in fields(cls))
+    return _known[cls]
 
 
 def _flat(hint: Any) -> tuple[type, ...]:

@@ -1,7 +1,7 @@
 """Hostile input at every form: no 5xx, and what is stored is what was sent, by the strict rule of `stored.py`.
 
-Each form gets at least 150 bodies (`make test`: every eighteenth of them), each from the same beginning. A form that is in the
-URL conf and not here fails the suite.
+Each form gets at least 150 bodies (in `make test` every eighteenth of them), each from the same beginning. A form that is
+in the URL conf and not here fails the suite.
 """
 
 import logging

@@ -89,14 +89,16 @@ ENVELOPES: dict[str, str] = {
     "data is a list": '{"id": "%s", "object": "event", "type": "refund.created", "livemode": false, "data": [1]}',
     "data twice": '{"id": "%s", "object": "event", "type": "refund.created", "livemode": false, "data": {}, "data": 1}',
     "NaN inside": '{"id": "%s", "object": "event", "type": "refund.created", "livemode": false, "data": NaN}',
-    "an endless number": '{"id": "%s", "object": "event", "type": "refund.created", "livemode": false, "n": 1' + "0" * 4_000 + "}",
+    "an endless number": '{"id": "%s", "object": "event", "type": "refund.created", "livemode": false, "n": 1'
+    + "0" * 4_000 + "}",
     "lists 10,000 deep": '{"id": "%s", "object": "event", "type": "refund.created", "livemode": false, "data": '
     + "[" * 10_000 + "]" * 10_000 + "}",
     "objects 900 deep": '{"id": "%s", "object": "event", "type": "refund.created", "livemode": false, "data": '
     + '{"object":' * 900 + "1" + "}" * 901,
     "half a character": '{"id": "%s", "object": "event", "type": "refund.created", "livemode": false, "x": "\\ud800"}',
     "a null byte inside": '{"id": "%s", "object": "event", "type": "refund.created", "livemode": false, "x": "\\u0000"}',
-    "a megabyte": '{"id": "%s", "object": "event", "type": "refund.created", "livemode": false, "x": "' + "x" * 1_000_000 + '"}',
+    "a megabyte": '{"id": "%s", "object": "event", "type": "refund.created", "livemode": false, "x": "'
+    + "x" * 1_000_000 + '"}',
 }  # fmt: skip
 
 

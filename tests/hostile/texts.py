@@ -110,9 +110,13 @@ def multiparts(good: dict[str, str]) -> Iterator[Input]:
     yield Input("an endless boundary", parts + end, None, "multipart/form-data; boundary=" + "x" * 300)
     yield Input("parts that are none", b"\r\n\r\n--here\r\n\r\n--here--", None, kind)
     yield Input(
-        "a part without a name", b"--here\r\nContent-Disposition: form-data\r\n\r\nx\r\n" + parts + end, None, kind
+        "a part without a name",
+        b"--here\r\nContent-Disposition: form-data\r\n\r\nx\r\n" + parts + end,
+        dict(good),
+        kind,
     )
-    yield Input("parts in base64 that is none", parts.replace(b"\r\n\r\n", b"\r\nContent-Transfer-Encoding: base64\r\n\r\n!", 1) + end, None, kind)  # fmt: skip
+    encoded = parts.replace(b"\r\n\r\n", b"\r\nContent-Transfer-Encoding: base64\r\n\r\n!", 1)
+    yield Input("parts in base64 that is none", encoded + end, None, kind)
     for name, value in good.items():
         others = b"".join(part(*field) for field in good.items() if field[0] != name)
         yield Input(f"{name} as a file", others + part(name, value, '; filename="a.txt"') + end, None, kind)

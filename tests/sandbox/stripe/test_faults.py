@@ -149,7 +149,7 @@ def test_requests_are_on_record(sandbox: Running, client: stripe.StripeClient) -
 
 # --- Refusals and spoilt answers -----------------------------------------------------------------------------------------
 
-ERRORS = {
+ERRORS: dict[int, type[stripe.StripeError]] = {
     400: stripe.InvalidRequestError,
     401: stripe.AuthenticationError,
     402: stripe.CardError,
