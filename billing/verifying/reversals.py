@@ -48,14 +48,14 @@ CHECKS = (
         f"""
         SELECT r.org_id, 'refund' AS what, r.id::text AS id, r.state, r.amount_cents, i.org_id AS paid_by, i.state AS payment
         FROM refund r LEFT JOIN payment_intent i ON i.id = r.intent_id
-        WHERE {ours("r.org_id")} AND r.created_at >= %(since)s AND NOT coalesce(
+        WHERE ({ours("r.org_id")} OR i.org_id = %(org)s) AND r.created_at >= %(since)s AND NOT coalesce(
             i.org_id = r.org_id AND i.state = 'succeeded' AND r.amount_cents BETWEEN 1 AND 100000000
             AND r.state IN ('asked', 'unknown', 'pending', 'succeeded', 'failed')
             AND (r.state NOT IN ('pending', 'succeeded') OR r.provider_id <> '')
             AND (r.asked_by_id IS NULL OR r.reason <> ''), false)
         UNION ALL SELECT d.org_id, 'dispute', d.provider_id, d.status, d.amount_cents, i.org_id, i.state
         FROM dispute d LEFT JOIN payment_intent i ON i.id = d.intent_id
-        WHERE {ours("d.org_id")} AND d.created_at >= %(since)s AND NOT coalesce(
+        WHERE ({ours("d.org_id")} OR i.org_id = %(org)s) AND d.created_at >= %(since)s AND NOT coalesce(
             i.org_id = d.org_id AND i.state = 'succeeded' AND d.amount_cents BETWEEN 1 AND 100000000
             AND (d.closed_at IS NOT NULL) = (d.status IN ('warning_closed', 'won', 'lost', 'prevented'))
             AND d.status IN ('warning_needs_response', 'warning_under_review', 'warning_closed', 'needs_response',
