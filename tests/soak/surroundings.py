@@ -9,6 +9,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -59,6 +60,9 @@ class Surroundings:
         self._up_since: dict[str, float] = {}
         self._log_began: dict[str, int] = {}
         self._to_undo = ExitStack()
+        self._changing = threading.Lock()
+        """Held while programs are started again: by the trouble, or while somebody waits for them."""
+        self._over = False
 
     # --- Up and down ----------------------------------------------------------------------------------------------------
 
@@ -84,7 +88,9 @@ class Surroundings:
         self.wait_until_ready(READY_SECONDS)
 
     def down(self) -> None:
-        """Stops everything, last first."""
+        """Stops everything, last first. Whoever would start something again finds it over."""
+        with self._changing:
+            self._over = True
         self._to_undo.close()
 
     def manage(self, *command: str, **more: str) -> "subprocess.CompletedProcess[str]":
@@ -191,13 +197,20 @@ class Surroundings:
             pid = int((self._cluster.data / "postmaster.pid").read_text().split()[0])
             os.kill(pid, signal.SIGQUIT if how == "immediate" else signal.SIGKILL)
             _wait(lambda: not self._cluster.runs(), "The end of PostgreSQL")
-        again = Cluster(self._cluster.folder)
-        again.start()
-        self._to_undo.callback(again.stop)
+        with self._changing:
+            if self._over:
+                return
+            again = Cluster(self._cluster.folder)
+            again.start()
+            self._to_undo.callback(again.stop)
 
     def revive(self) -> None:
         """Starts what is down and due; what ended by itself is due at once."""
-        now = time.monotonic()
+        with self._changing:
+            if not self._over:
+                self._revive(time.monotonic())
+
+    def _revive(self, now: float) -> None:
         for name, child in self.children.items():
             if child.exit_code is None:
                 continue

@@ -50,10 +50,10 @@ def test_after_a_soak_nothing_differs(tmp_path: Path, figures: counted.Record) -
 
 def test_interrupted_it_leaves_nothing_running(tmp_path: Path) -> None:
     local = tmp_path / "soak"
-    running = soak(local, "--minutes", "5")
+    running = soak(local, "--minutes", "5", "--kill-every", "1")
     assert running.stdout is not None
     for line in running.stdout:
-        if line.startswith("Tables and catalog"):
+        if "trouble begins" in line:
             break
     born = [line.split() for line in (local / "processes").read_text().splitlines()]
     assert born
@@ -62,4 +62,10 @@ def test_interrupted_it_leaves_nothing_running(tmp_path: Path) -> None:
     assert said.splitlines()[-1] == "Stopped."
     assert running.returncode == 130
     assert [pid for pid, birth in born if processes.birth(int(pid)) == birth] == []
+    assert str(local) not in every_command_line()
     assert not local.exists()
+
+
+def every_command_line() -> str:
+    """Of all processes: what was started again after the record was read names its folder too."""
+    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
