@@ -1,5 +1,6 @@
 """What people fill in about themselves, their organizations and their keys."""
 
+import re
 import secrets
 from datetime import UTC, datetime, time
 from typing import Any
@@ -61,6 +62,17 @@ def form_token() -> str:
     return secrets.token_urlsafe(16)
 
 
+class DayField(forms.DateField):
+    """A day as YYYY-MM-DD, as browsers send it, and in no other way: 01/02/2030 is two days."""
+
+    def to_python(self, value: Any) -> Any:
+        if value in self.empty_values:
+            return None
+        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", str(value).strip(), re.ASCII):
+            raise forms.ValidationError("Write the day as YYYY-MM-DD.")
+        return super().to_python(value)
+
+
 class NewKeyForm(forms.ModelForm[ApiKey]):
     """`once` names this form: sent twice, it makes one key."""
 
@@ -69,7 +81,7 @@ class NewKeyForm(forms.ModelForm[ApiKey]):
         help_text="What will use it: release-bot, notebooks, staging.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    expires_on = forms.DateField(
+    expires_on = DayField(
         required=False,
         label="Expires on",
         help_text="From 00:00 UTC on this day requests with the key get 401.",

@@ -115,7 +115,7 @@ def _no_key(reason: Reason, remedy: str) -> doors.Problem:
 
 def _limit(request: HttpRequest) -> int:
     text = request.GET.get("limit", str(feed.PAGE))
-    if not re.fullmatch(r"[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= feed.PAGE:
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", text, re.ASCII) or not 1 <= int(text) <= feed.PAGE:
         raise doors.Problem(400, "invalid_query", f"limit is a whole number from 1 to {feed.PAGE}", at="limit")
     return int(text)
 

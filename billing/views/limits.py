@@ -57,7 +57,7 @@ def limits(request: OrgRequest, slug: str) -> HttpResponse:
         "ending": [
             remedies.ends_soon(model) for model in catalog.models if notice.warns_of_end(model.refused_from, now)
         ],
-        "closed": next((row.answer.remedy for row in rows if row.answer.reason in CLOSED), None),
+        "closed_by": next((row.answer.reason for row in rows if row.answer.reason in CLOSED), None),
         "places": [(place, explaining.keys_of(place)) for place in places],
         "asked": request.GET.get("key", "").strip(),
     }

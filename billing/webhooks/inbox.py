@@ -86,7 +86,9 @@ def _work(event: InboxEvent, now: datetime) -> int:
         event.done_at, event.error = now, ""
     except Exception as error:
         log.exception("webhook_not_done", webhook=event.provider_event_id, type=event.type, tries=event.tries)
-        event.error = f"{type(error).__name__}: {error}"[:ERROR_LENGTH]
+        # What others say may hold what no text of PostgreSQL's can: that must not stop the messages after this one.
+        said = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+        event.error = said[:ERROR_LENGTH]
         if event.tries >= len(PAUSES):
             event.state = InboxState.FAILED
     event.save(update_fields=["state", "done_at", "error"])

@@ -23,7 +23,7 @@ BEFORE_ONLY = ("rate_limit", "slow", "refuse")
 
 @dataclass
 class Fault:
-    """One rule. API kinds: timeout, reset, error, rate_limit, slow, refuse, spoil; of webhooks: drop, double, delay, reorder.
+    """One rule. Of calls: timeout, reset, error, rate_limit, slow, refuse, spoil; of webhooks: drop, double, delay, reorder.
 
     `path`, `method` and `event` are patterns with `*`. The first `skip` matches pass, then each of the next `count`
     (None: all) goes wrong with `probability`. `seconds`: how long a timeout hangs, a slow request waits, a delayed

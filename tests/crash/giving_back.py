@@ -11,7 +11,7 @@ from billing.payments import gateway, refunds
 from billing.payments.models import Intent, Refund
 from tests.crash.paths import Path, Scene, act_of_staff, moment, task
 from tests.crash.paying import SOON, work_off
-from tests.crash.recovery import deliver
+from tests.crash.recovery import NIGHT, deliver
 from tests.crash.using import report, three_events
 from tests.crash.world import World
 
@@ -50,7 +50,7 @@ def _told(world: World, scene: Scene) -> Scene:
 def refund_form(world: World) -> Scene:
     scene = spending(world)
     form = {"amount": "40.50", "reason": "Asked for by Alice", "nonce": str(uuid4()), "confirmed": "yes"}
-    return {**scene, "page": f"/admin/billing/intent/{scene['intent']}/refund/", **form}
+    return {**scene, "back": 40_50, "page": f"/admin/billing/intent/{scene['intent']}/refund/", **form}
 
 
 def send_staff_form(scene: Scene) -> None:
@@ -68,13 +68,13 @@ def refund_asked_and_no_more(world: World) -> Scene:
     with transaction.atomic():
         wallets.lock([asked.org_id])
         refunds.ask(asked, now=world.start)
-    return scene
+    return {**scene, "back": asked.amount_cents}
 
 
 def _order(world: World, scene: Scene) -> refunds.Order:
     return refunds.Order(
         int(scene["org"]),
-        Intent.objects.get(pk=scene["intent"]).pk,
+        Intent.objects.get(pk=str(scene["intent"])).pk,
         40_00,
         "ticket 12",
         uuid4(),
@@ -97,7 +97,7 @@ def refunded_at_stripe(world: World) -> Scene:
     """All of it, in the dashboard, as fraudulent: what was spent of it becomes a debt."""
     scene = spending(world)
     world.stripe.admin.refund(str(scene["charge"]), reason="fraudulent")
-    return _told(world, scene)
+    return {**_told(world, scene), "back": 100_00}
 
 
 def refund_to_review(world: World) -> Scene:
@@ -105,11 +105,11 @@ def refund_to_review(world: World) -> Scene:
     made = world.stripe.admin.refund(str(scene["charge"]), amount=30_00)
     flows.refund_told(gateway.read_refund(made["id"]), now=world.start)
     refund = Refund.objects.get(provider_id=made["id"])
-    return {**scene, "refund": str(refund.pk), "by": world.staff.pk}
+    return {**scene, "back": 30_00, "refund": str(refund.pk), "by": world.staff.pk}
 
 
 def review(scene: Scene) -> None:
-    refund = Refund.objects.get(pk=scene["refund"])
+    refund = Refund.objects.get(pk=str(scene["refund"]))
     flows.review_refund(refund.pk, by=int(scene["by"]), now=moment(scene))
 
 
@@ -158,7 +158,7 @@ def unheard(world: World) -> Scene:
     scene = partly_spent(world)
     world.stripe.admin.refund(str(scene["charge"]), amount=30_00)
     world.stripe.admin.dispute(str(scene["charge"]))
-    return {**scene, "at": (world.start + TOMORROW).isoformat()}
+    return {**scene, "back": 30_00, "at": (world.start + TOMORROW).isoformat()}
 
 
 # --- Debts -----------------------------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def write_off(scene: Scene) -> None:
 
 
 POLLED = frozenset({"tasks.poll_reversals"})
-WORKED_OFF = frozenset({"tasks.process_inbox", "flows.payment_outcome"})
+WORKED_OFF = frozenset({"tasks.process_inbox"})
 REFUND, DISPUTE = frozenset({"flows.refund_told"}), frozenset({"flows.dispute_told"})
 PATHS = (
     Path("refund", refund_form, send_staff_form, REFUND | {"flows.refund"}, again=send_staff_form_again),
@@ -201,12 +201,11 @@ PATHS = (
     Path("refund at Stripe", refunded_at_stripe, work_off, REFUND | WORKED_OFF),
     Path("refund reviewed", refund_to_review, review, frozenset({"flows.review_refund"}), again=review_again),
     Path("dispute", disputed, work_off, DISPUTE | WORKED_OFF),
-    Path("dispute won", dispute_won, work_off, DISPUTE | {"tasks.process_inbox"}),
+    Path("dispute won", dispute_won, work_off, DISPUTE | WORKED_OFF),
     Path("dispute poller", dispute_won_unheard, poll_reversals, DISPUTE | POLLED, webhooks=False),
-    Path(
-        "reconciling", unheard, reconcile, REFUND | DISPUTE | {"flows.reconcile", "tasks.reconcile_stripe"}, webhooks=False
-    ),
+    Path("reconciling", unheard, reconcile, REFUND | DISPUTE | {"flows.reconcile", "tasks.reconcile_stripe"},
+         webhooks=False, later=(NIGHT,)),
     Path("debt forgiven", forgive_form, send_staff_form, frozenset({"flows.forgive_debt"}), again=send_staff_form_again),
     Path("debt written off", owing, write_off, frozenset({"flows.write_off_debts", "tasks.write_off_debts"}),
-         later=(HALF_A_YEAR,)),
+         later=(NIGHT,)),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from django.db import connection
 
 from billing.ledger.audit import Scope, ask
 from billing.verifying import waiting
+from tests.crash.recovery import LONG_AFTER
 from tests.crash.world import World
 
 COLLECTED = """
@@ -16,8 +17,8 @@ SELECT org_id, sum(CASE WHEN debit_id = 1000 THEN amount ELSE -amount END) * 100
 WHERE 1000 IN (debit_id, credit_id) GROUP BY org_id
 """
 GRANTS_OF = """
-SELECT i.org_id, count(g.account_id) FROM payment_intent i LEFT JOIN credit_grant g ON g.payment_id = i.id
-WHERE i.id = %s GROUP BY i.org_id
+SELECT i.id::text, i.org_id, count(g.account_id) FROM payment_intent i LEFT JOIN credit_grant g ON g.payment_id = i.id
+GROUP BY i.id, i.org_id
 """
 USED = """
 SELECT (SELECT coalesce(sum(cost), 0) FROM usage_hour WHERE org_id = %(org)s),
@@ -67,12 +68,15 @@ class Found:
             (self.lost if is_there < should_be else self.doubled).append(f"{what}: {is_there}, not {should_be}")
 
 
-def look(world: World, org_id: int, *, used: Decimal, now: datetime) -> Found:
-    """Everything about one organization that is left alone by `now`. `used`: USD that its usage must have cost."""
+def look(world: World, org_id: int, *, used: Decimal, back: int, now: datetime) -> Found:
+    """Everything about one organization that is left alone by `now`.
+
+    `used`: USD that its usage must have cost. `back`: cents that were to be refunded, once if at all.
+    """
     found = Found()
-    _money(world, org_id, found)
+    _money(world, org_id, back, found)
     _usage(org_id, used, found)
-    late = Scope(now, org_id=org_id)
+    late = Scope(now + LONG_AFTER, org_id=org_id)
     found.wrong += [f"{difference.check}: {difference.row}" for difference in ask(waiting.CHECKS, late)]
     return found
 
@@ -86,21 +90,24 @@ def picture(org_id: int) -> Picture:
     return seen
 
 
-def _money(world: World, org_id: int, found: Found) -> None:
+def _money(world: World, org_id: int, back: int, found: Found) -> None:
     """What Stripe holds for this organization is in the ledger to the cent, and each paid charge is one grant."""
-    kept = 0
-    for charge in world.stripe.admin.books()["charges"]:
-        with connection.cursor() as cursor:
-            cursor.execute(GRANTS_OF, [charge["metadata"]["purser_intent"]])
-            row = cursor.fetchone()
-        if row is None:
-            found.lost.append(f"nobody's charge {charge['id']}: {charge['net']} cents")
-        elif row[0] == org_id and charge["status"] == "succeeded":
-            kept += charge["net"]
-            found.compare(f"grants of charge {charge['id']}", is_there=row[1], should_be=1)
     with connection.cursor() as cursor:
+        cursor.execute(GRANTS_OF)
+        grants = {intent_id: (owner, number) for intent_id, owner, number in cursor.fetchall()}
         cursor.execute(COLLECTED)
         collected = dict(cursor.fetchall())
+    kept = refunded = 0
+    for charge in world.stripe.admin.books()["charges"]:
+        owner, number = grants.get(charge["metadata"]["purser_intent"], (None, 0))
+        if owner is None:
+            found.lost.append(f"nobody's charge {charge['id']}: {charge['net']} cents")
+        elif owner == org_id and charge["status"] == "succeeded":
+            kept += charge["net"]
+            refunded += charge["refunded"]
+            found.compare(f"grants of charge {charge['id']}", is_there=number, should_be=1)
+    if refunded > back:
+        found.doubled.append(f"cents refunded: {refunded}, not {back}")
     found.compare("cents collected", is_there=collected.get(org_id, Decimal()), should_be=kept)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
@@ -13,37 +14,69 @@ from tests.factories.paying import post
 INSTANTS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 17, 40, 81, 26 * 60, 76 * 60))
 """After the crash: the first polls, a purchase's deadline, the end of the hour, keys at Stripe forgotten, the end of A1's
 72 hours. Whatever is not right by then is not put right by itself."""
-A_NIGHT = timedelta(hours=26)
+NIGHT = timedelta(hours=24)
+"""By then the tasks of the night have run."""
+LONG_AFTER = INSTANTS[-1]
+OPEN = """
+SELECT EXISTS (SELECT FROM payment_intent WHERE state IN ('created', 'unknown', 'waiting', 'processing'))
+    OR EXISTS (SELECT FROM refund WHERE state IN ('asked', 'unknown', 'pending'))
+    OR EXISTS (SELECT FROM inbox_event WHERE state = 'new')
+    OR EXISTS (SELECT FROM usage_delta) OR EXISTS (SELECT FROM accrual)
+    OR EXISTS (SELECT FROM account WHERE code IN (2000, 2010) AND NOT exhausted AND NOT held AND expires_at <= %s)
+"""
 BACKENDS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 """
 
 
-def recover(
-    world: World,
-    *,
-    webhooks: bool = True,
-    later: tuple[timedelta, ...] = (),
-    then: Callable[[], None] | None = None,
-) -> datetime:
-    """Let time go by, 76 hours or until `later`. Nobody does anything but Stripe and the clock, and the `then` of others."""
-    for number, since in enumerate((*INSTANTS, *later)):
-        world.stripe.admin.call("POST", "/clock", reset=True)
-        world.stripe.admin.advance(since.total_seconds())
-        if webhooks:
-            deliver(world, times=2, backwards=bool(number % 2))
-        for name in paths.by_the_clock(nightly=since >= A_NIGHT):
-            paths.task(name, now=world.start + since)
-        if then and number == 1:
-            then()
-    return world.start + since
+@dataclass(frozen=True)
+class Recovery:
+    """What happens after `crashed_at`: nobody does anything but Stripe, the clock, and `then` others after two minutes.
+
+    `webhooks`: whether Stripe's arrive. `later`: when the clock comes by once more after everything has come to rest.
+    """
+
+    world: World
+    crashed_at: datetime
+    webhooks: bool = True
+    later: tuple[timedelta, ...] = ()
+    then: Callable[[], None] | None = None
+
+    def run(self) -> datetime:
+        """Let time go by until everything has come to rest; answers when that was."""
+        for number, since in enumerate(INSTANTS):
+            now = self._live(since, backwards=bool(number % 2))
+            if number == 1 and self.then:
+                self.then()
+            if number and self._at_rest(now):
+                break
+        for since in self.later:
+            now = self._live(since)
+        return now
+
+    def _live(self, since: timedelta, *, backwards: bool = False) -> datetime:
+        now = self.crashed_at + since
+        self.world.stripe.admin.set_clock(now.isoformat())
+        if self.webhooks:
+            deliver(self.world, times=2, backwards=backwards)
+        for name in paths.by_the_clock(nightly=since >= NIGHT):
+            paths.task(name, now=now)
+        return now
+
+    def _at_rest(self, now: datetime) -> bool:
+        if self.webhooks and any(self.world.told[event["id"]] < 2 for event in self.world.events):
+            return False
+        with connection.cursor() as cursor:
+            cursor.execute(OPEN, [now])
+            row: tuple[bool] = cursor.fetchone()
+        return not row[0]
 
 
 def deliver(world: World, *, times: int, backwards: bool = False) -> None:
     """Stripe tells what it has not told `times` times yet."""
     told, door = world.told, paths.visitor()
-    for event in world.stripe.sandbox.world.books.oldest_first("event")[:: -1 if backwards else 1]:
+    for event in world.events[:: -1 if backwards else 1]:
         if told[event["id"]] < times:
             told[event["id"]] += 1
             assert post(event, client=door).status_code == 200

@@ -2,6 +2,7 @@
 
 import signal
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 
@@ -10,7 +11,7 @@ from django.conf import settings
 from tests.crash import oracles, recovery
 from tests.crash.forks import Forks, Order, Walked
 from tests.crash.oracles import Found, Picture
-from tests.crash.paths import Path
+from tests.crash.paths import Path, moment
 from tests.crash.world import World
 
 STRIPE = ("STRIPE_SECRET_KEY", "STRIPE_API_BASE", "STRIPE_WEBHOOK_SECRETS", "STRIPE_TIMEOUT_SECONDS")
@@ -18,9 +19,10 @@ STRIPE = ("STRIPE_SECRET_KEY", "STRIPE_API_BASE", "STRIPE_WEBHOOK_SECRETS", "STR
 
 @dataclass(frozen=True)
 class Walk:
-    """How one walk went and what was there in the end."""
+    """How one walk went, in whose books, and what was there in the end."""
 
     walked: Walked
+    org_id: int
     found: Found
     picture: Picture
 
@@ -41,7 +43,7 @@ class Walker:
         return walk
 
     def never(self) -> Walk:
-        """Nothing of it happens."""
+        """Nothing of it happens, but what the clock does anyway."""
         return self._walk(0, again=False, answered=self.path.again is None)
 
     def killed(self, step: int, *, again: bool) -> Walk:
@@ -49,6 +51,13 @@ class Walker:
         walk = self._walk(step, again=again, answered=again or self.path.again is None)
         assert walk.walked.signal == signal.SIGKILL, walk.walked
         return walk
+
+    def long_after(self) -> datetime:
+        """Days go by for all who were in these walks; answers until when."""
+        world = self.world
+        return recovery.Recovery(
+            world, world.start, later=(recovery.NIGHT, recovery.LONG_AFTER, *self.path.later)
+        ).run()
 
     def _walk(self, kill_at: int | None, *, again: bool, answered: bool) -> Walk:
         self.world.begin()
@@ -60,8 +69,14 @@ class Walker:
             recovery.wait_until_it_is_gone()
         if again and self.path.again:
             self.path.again(self.world, scene)
-        then = partial(self.path.then, self.world, scene) if self.path.then and answered else None
-        now = recovery.recover(self.world, webhooks=self.path.webhooks, later=self.path.later, then=then)
+        now = recovery.Recovery(
+            self.world,
+            crashed_at=moment(scene) if "at" in scene else self.world.start,
+            webhooks=self.path.webhooks,
+            later=self.path.later,
+            then=partial(self.path.then, self.world, scene) if self.path.then and answered else None,
+        ).run()
         org_id = int(scene["org"])
-        found = oracles.look(self.world, org_id, used=Decimal(scene.get("used", 0)), now=now)
-        return Walk(walked, found, oracles.picture(org_id))
+        used, back = Decimal(scene.get("used", 0)), int(scene.get("back", 0))
+        found = oracles.look(self.world, org_id, used=used, back=back, now=now)
+        return Walk(walked, org_id, found, oracles.picture(org_id))

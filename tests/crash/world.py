@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from itertools import count
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -16,8 +17,10 @@ from billing.metering import gateways
 from billing.metering.models import Gateway
 from billing.payments import collecting, polling
 from billing.payments.models import Intent
+from billing.payments.reconciliations import Reconciliation
 from orgs.models import ApiKey, Organization, User
 from sandbox.stripe import Running
+from tests import owners
 from tests.factories import orgs as people
 from tests.factories.paying import PAYS
 
@@ -36,11 +39,23 @@ class World:
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     def begin(self) -> None:
-        """The next walk begins now, by every clock."""
+        """The next walk begins now, by every clock, and no night has passed yet."""
         self.stripe.admin.call("POST", "/clock", reset=True)
         for gateway in Gateway.objects.filter(retired_at=None):
             gateways.retire(gateway, now=self.start)
+        if Reconciliation.objects.exists():
+            with owners.connected() as owner:
+                owner.execute("TRUNCATE reconciliation CASCADE")
         self.start = datetime.now(UTC)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What Stripe has to tell, oldest first."""
+        return self.stripe.sandbox.world.books.oldest_first("event")
+
+    def heard(self) -> None:
+        """All that Stripe has to tell so far was told long ago."""
+        self.told.update({event["id"]: 2 for event in self.events})
 
     @cached_property
     def session(self) -> str:
@@ -86,6 +101,7 @@ class World:
         intent = self.paid(organization, usd, ago=ago)
         flows.payment_outcome(intent.pk, polling.ask(intent.pk, now=self.start - ago), now=self.start - ago)
         intent.refresh_from_db()
+        self.heard()
         return intent
 
     def given(self, organization: Organization, usd: str, *, lasts: timedelta = timedelta(days=30)) -> None:

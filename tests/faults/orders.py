@@ -89,7 +89,7 @@ class Scene:
 
 
 @contextmanager
-def in_process(settings: Any, clock: Traveller, patch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+def in_process(settings: Any, patch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """The real library and the real gateway; the sandbox answers without a socket, and may be asked within a transaction."""
     sandbox = Sandbox()
     settings.STRIPE_SECRET_KEY = "sk_test_of_the_tests"

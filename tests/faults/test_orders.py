@@ -35,7 +35,7 @@ VERIFIED = 12
 def scene(
     settings: Any, clock: Traveller, acme: Organization, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Scene]:
-    with orders.in_process(settings, clock, monkeypatch) as sandbox:
+    with orders.in_process(settings, monkeypatch) as sandbox:
         yield Scene(sandbox, clock, acme, alice)
 
 

@@ -75,6 +75,11 @@ class Arena:
         if self.control is not None:
             self.control.meet(place, parties)
 
+    def until_somebody_waits(self) -> None:
+        """In a control: until another actor waits for what this one's transaction holds, as it would stand there."""
+        if self.control is not None:
+            self.control.until_somebody_waits()
+
     def _round(self, prepare: Prepare, turn: int) -> Anomalies:
         """Of three rounds one starts at the same instant, one nearly so, and in one all come to the lock together."""
         race = prepare(turn)

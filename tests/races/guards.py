@@ -6,17 +6,31 @@ A control must fail every time, not by luck. So its actors wait for each other w
 
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
+from django.db import connection
 from django.test import TransactionTestCase
 
+from billing.metering import charging
 from tests import owners
 from tests.races.crew import here
 
 LOCKS = re.compile(r"(?i)\s+FOR\s+(NO\s+KEY\s+)?UPDATE(\s+OF\s+\"?\w+\"?)?(\s+SKIP\s+LOCKED)?")
+POSTING = "INSERT INTO transfer "
+REFUSED = (
+    "transfer_numbered_once|transfer_number_out_of_order|transfer_key_key|account_bounded|account_grant_within_granted"
+    "|deadlock detected"
+)
+"""Without the wallet's lock two who post at once take the same number, the same cause or the same rest: the database refuses
+the second. That is the last line of defence; whoever meets it has failed, and what it brought is not there."""
+
+BLOCKED = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+
 PATIENCE = 1.0
 """Seconds after which nobody else is expected any more: that actor has been kept away, or is through."""
 
@@ -59,6 +73,14 @@ class Control:
         except threading.BrokenBarrierError:
             pass
 
+    def until_somebody_waits(self) -> None:
+        deadline = time.monotonic() + self.patience
+        with connection.cursor() as cursor:
+            while time.monotonic() < deadline:
+                cursor.execute(BLOCKED)
+                if cursor.fetchone()[0]:
+                    return
+
     def wire(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if self.meet_at and re.search(self.meet_at, sql):
             self.meet("statement")
@@ -67,6 +89,15 @@ class Control:
         for pattern, instead in self.without.items():
             sql = re.sub(pattern, instead, sql)
         return execute(sql, params, many, context)
+
+
+@contextmanager
+def uncharged(actor: int) -> Iterator[None]:
+    """This actor does not charge what was used before it acts."""
+    drain = charging.drain
+    skip = lambda org_ids, *, now: 0 if here.act == actor else drain(org_ids, now=now)  # noqa: E731
+    with mock.patch.object(charging, "drain", skip):
+        yield
 
 
 # --- In the database itself --------------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """Fresh rows for every round: an organization, its key, its credit, its use. Everything happens at `NOW` unless told."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.db import connection
 
@@ -17,10 +18,12 @@ from billing.metering import ingest, partitions
 from billing.metering.events import Event, Receipt
 from billing.metering.models import Gateway
 from billing.payments import collecting, polling
-from billing.payments.models import Intent, Purpose, State
+from billing.payments.models import Intent, Purpose, Refund, State
 from billing.payments.outcomes import Paid
+from billing.payments.refunds import Order
 from orgs.models import ApiKey, Organization, User
 from sandbox.stripe import Running
+from tests import figures
 from tests.factories import catalog, usage
 from tests.factories import orgs as people
 from tests.factories.paying import PAYS, order
@@ -28,6 +31,11 @@ from tests.factories.paying import PAYS, order
 NOW = datetime(2026, 3, 10, 12, 30, 17, tzinfo=UTC)
 COST = Decimal("0.425")
 """USD for one event of `used`."""
+
+OVER_HTTP = figures.of(3, full=200)
+"""Rounds, where each is many calls to Stripe's sandbox."""
+NEXT_YEAR = NOW + timedelta(days=370)
+"""Credit bought now has ended by then, 72 hours ago and more."""
 
 _numbers = count(1)
 
@@ -99,6 +107,19 @@ def bought(team: Organization, usd: str, *, at: datetime = NOW) -> CreditGrant:
     return usage.bought(team, usd, now=at)
 
 
+def settling(team: Organization, cents: int) -> Callable[[], Any]:
+    """Somebody says that a payment of this amount was made."""
+    intent = opened(team, cents)
+    return lambda: flows.payment_outcome(intent.pk, paid(intent), now=NOW)
+
+
+def grant_promotional(team: Organization, key: str, usd: str = "5") -> CreditGrant:
+    return flows.grant_promotional(
+        team.pk, Decimal(usd), key=key, title="Welcome credit", expires_at=NOW + timedelta(days=30), reason="welcome",
+        issued_by=None, now=NOW,
+    )  # fmt: skip
+
+
 def available(team: Organization, now: datetime = NOW) -> Decimal:
     return balances.of(team.pk, now=now).available
 
@@ -120,6 +141,16 @@ def moved(team: Organization, debit: int | str, credit: int | str) -> Decimal:
     return total
 
 
+def refunded(team: Organization) -> Decimal:
+    """What went back to the card, by the ledger."""
+    return moved(team, 2300, 1000)
+
+
+def on_its_way(team: Organization) -> Decimal:
+    balance: Decimal = asked("SELECT coalesce(sum(balance), 0) FROM account WHERE org_id = %s AND code = 2300", team.pk)
+    return balance
+
+
 # --- With Stripe's sandbox ----------------------------------------------------------------------------------------------
 
 
@@ -138,3 +169,13 @@ def charged(stripe: Running, world: World, team: Organization, cents: int, *, ca
     intent.refresh_from_db()
     assert intent.state == State.SUCCEEDED
     return intent
+
+
+def refund_order(world: World, intent: Intent, cents: int, nonce: UUID | None = None) -> Order:
+    return Order(intent.wallet_id, intent.pk, cents, "Bought twice", nonce or uuid4(), world.alice.pk)
+
+
+def by_staff(world: World, intent: Intent, cents: int, nonce: UUID | None = None) -> Callable[[], Refund]:
+    """Staff press the button."""
+    wanted = refund_order(world, intent, cents, nonce)
+    return lambda: flows.refund(wanted, now=NOW)

@@ -1,42 +1,33 @@
 """Credit that comes, ends and is used at the same instant."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
-from unittest import mock
 
 import pytest
 
 from billing import flows
 from billing.ledger.models import CreditGrant
-from billing.metering import charging
 from billing.metering.models import Gateway
 from billing.payments import outcomes
 from billing.payments.models import State
 from orgs.models import Organization
 from tests.races.arena import Anomalies, Arena, Race, differs, raised
-from tests.races.crew import here
-from tests.races.guards import Control
-from tests.races.scenes import COST, NOW, World, asked, available, bought, moved, opened, paid
+from tests.races.guards import POSTING, REFUSED, Control, uncharged
+from tests.races.scenes import (
+    COST,
+    NOW,
+    World,
+    asked,
+    available,
+    bought,
+    grant_promotional,
+    moved,
+    opened,
+    paid,
+    settling,
+)
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
-
-POSTING = "INSERT INTO transfer "
-REFUSED = (
-    "transfer_numbered_once|transfer_number_out_of_order|transfer_key_key|account_bounded|account_grant_within_granted"
-    "|deadlock detected"
-)
-"""Without the wallet's lock two who post at once take the same number, the same cause or the same rest: the database refuses
-the second. That is the last line of defence; whoever meets it has failed, and what it brought is not there."""
-
-
-def grant_promotional(team: Organization, key: str, usd: str = "5") -> CreditGrant:
-    return flows.grant_promotional(
-        team.pk, Decimal(usd), key=key, title="Welcome credit", expires_at=NOW + timedelta(days=30), reason="welcome",
-        issued_by=None, now=NOW,
-    )  # fmt: skip
 
 
 def ended(team: Organization, usd: str) -> CreditGrant:
@@ -44,25 +35,11 @@ def ended(team: Organization, usd: str) -> CreditGrant:
     return bought(team, usd, at=NOW - timedelta(days=365, hours=1))
 
 
-def settling(team: Organization, cents: int) -> Callable[[], Any]:
-    intent = opened(team, cents)
-    return lambda: flows.payment_outcome(intent.pk, paid(intent), now=NOW)
-
-
 @pytest.fixture
 def complete(world: World) -> World:
     """The gateways have reported everything up to now, so what has ended can be expired."""
     Gateway.objects.update(last_seen_at=NOW, complete_through=NOW)
     return world
-
-
-@contextmanager
-def uncharged(actor: int) -> Iterator[None]:
-    """This actor does not charge what was used before it acts."""
-    drain = charging.drain
-    skip = lambda org_ids, *, now: 0 if here.act == actor else drain(org_ids, now=now)  # noqa: E731
-    with mock.patch.object(charging, "drain", skip):
-        yield
 
 
 def test_two_checkouts_of_one_organization_pay_its_overdraft_once(arena: Arena, world: World) -> None:

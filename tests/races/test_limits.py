@@ -14,8 +14,7 @@ from billing.catalog.models import Price
 from billing.limits import feed, resolved
 from tests.races.arena import Anomalies, Arena, Race, differs, raised
 from tests.races.guards import Control, as_owner, function
-from tests.races.scenes import NOW, World
-from tests.races.test_credit import grant_promotional
+from tests.races.scenes import NOW, World, grant_promotional
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 

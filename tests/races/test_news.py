@@ -18,17 +18,13 @@ from billing.payments.models import Intent, State
 from billing.webhooks import inbox
 from billing.webhooks.models import InboxEvent, InboxState
 from sandbox.stripe import Running
-from tests import figures
 from tests.factories.orgs import signed_in
 from tests.factories.paying import PAYS, begin, events, order, post
 from tests.races.arena import Anomalies, Arena, Race, differs, raised
 from tests.races.guards import Control, dropped
-from tests.races.scenes import World, available
+from tests.races.scenes import OVER_HTTP, World, available
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
-
-FEWER = figures.of(3, full=200)
-"""Rounds where each one is many calls over HTTP."""
 
 
 def test_whoever_brings_the_news_it_is_credited_once(arena: Arena, world: World, stripe: Running) -> None:
@@ -66,8 +62,8 @@ def test_whoever_brings_the_news_it_is_credited_once(arena: Arena, world: World,
 
         return Race([work, work, ask, back(clients[0]), back(clients[1])], wrong)
 
-    arena.holds(prepare, rounds=FEWER)
-    assert stripe.admin.books()["totals"]["net"] == FEWER * 10_00
+    arena.holds(prepare, rounds=OVER_HTTP)
+    assert stripe.admin.books()["totals"]["net"] == OVER_HTTP * 10_00
     # All have read that the payment is open before any of them says that it is paid, and none asks whether it is credited.
     credited = {r'("credit_grant"."key" = %s)': r"\1 AND false"}
     with arena.unguarded(Control(locks=False, without=credited, meet_at='^UPDATE "payment_intent"')):
@@ -94,7 +90,7 @@ def test_one_form_sent_three_times_at_once_is_one_purchase(arena: Arena, world: 
     def ids(made: Any) -> list[Any]:
         return list(made.values_list("id", flat=True))
 
-    arena.holds(prepare, rounds=FEWER, verify=False)
+    arena.holds(prepare, rounds=OVER_HTTP, verify=False)
     # All have found no earlier purchase of this form: that its key is unique is the whole guard.
     with dropped("payment_intent", "payment_intent_key_key"):
         with arena.unguarded(Control(meet_at='^INSERT INTO "payment_intent"')):

@@ -1,11 +1,7 @@
 """Money on its way back while its credit is used, ends, or goes back once more; against Stripe's sandbox over HTTP."""
 
-from collections.abc import Callable
-from datetime import timedelta
-from decimal import Decimal
 from typing import Any
-from unittest import mock
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from django.db import transaction
@@ -13,45 +9,29 @@ from django.db import transaction
 from billing import flows
 from billing.ledger import wallets
 from billing.ledger.models import CreditGrant
-from billing.metering import charging
 from billing.payments import gateway, outcomes, polling, refunding, refunds
-from billing.payments.models import Intent, Refund, RefundState
-from billing.payments.refunds import Order, RefundRefused
-from orgs.models import Organization
+from billing.payments.models import Refund, RefundState
+from billing.payments.refunds import RefundRefused
 from sandbox.stripe import Running
-from tests import figures
 from tests.races.arena import Anomalies, Arena, Race, differs, raised
-from tests.races.crew import here
-from tests.races.guards import Control, dropped
-from tests.races.scenes import COST, NOW, World, asked, available, begun, charged, moved
-from tests.races.test_credit import POSTING, REFUSED
+from tests.races.guards import POSTING, REFUSED, Control, dropped, uncharged
+from tests.races.scenes import (
+    COST,
+    NEXT_YEAR,
+    NOW,
+    OVER_HTTP,
+    World,
+    available,
+    begun,
+    by_staff,
+    charged,
+    moved,
+    on_its_way,
+    refund_order,
+    refunded,
+)
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
-
-ROUNDS = figures.of(3, full=200)
-"""Each begins with a purchase over HTTP."""
-NEXT_YEAR = NOW + timedelta(days=370)
-"""Credit bought now has ended by then, 72 hours ago and more."""
-
-
-def order(world: World, intent: Intent, cents: int, nonce: UUID | None = None) -> Order:
-    return Order(intent.wallet_id, intent.pk, cents, "Bought twice", nonce or uuid4(), world.alice.pk)
-
-
-def by_staff(world: World, intent: Intent, cents: int, nonce: UUID | None = None) -> Callable[[], Refund]:
-    """Staff press the button."""
-    wanted = order(world, intent, cents, nonce)
-    return lambda: flows.refund(wanted, now=NOW)
-
-
-def refunded(team: Organization) -> Decimal:
-    """What went back to the card, by the ledger."""
-    return moved(team, 2300, 1000)
-
-
-def on_its_way(team: Organization) -> Decimal:
-    balance: Decimal = asked("SELECT coalesce(sum(balance), 0) FROM account WHERE org_id = %s AND code = 2300", team.pk)
-    return balance
 
 
 def test_a_refund_and_charging(arena: Arena, world: World, stripe: Running) -> None:
@@ -74,12 +54,10 @@ def test_a_refund_and_charging(arena: Arena, world: World, stripe: Running) -> N
 
         return Race([by_staff(world, intent, cents), lambda: flows.sweep(now=NOW)], wrong)
 
-    arena.holds(prepare, rounds=ROUNDS)
+    arena.holds(prepare, rounds=OVER_HTTP)
     # The refund neither locks nor charges first: both have read the whole 10.00.
-    drain = charging.drain
-    skip = lambda org_ids, *, now: 0 if here.act == 0 else drain(org_ids, now=now)  # noqa: E731
     with arena.unguarded(Control(locks=False, meet_at=f"{POSTING}|INSERT INTO accrual ")):
-        with mock.patch.object(charging, "drain", skip):
+        with uncharged(0):
             arena.breaks(prepare, f"{REFUSED}|refused: False")
 
 
@@ -98,7 +76,7 @@ def test_two_refunds_of_one_payment_are_never_more_than_it(arena: Arena, world: 
 
         return Race([by_staff(world, intent, 6_00), by_staff(world, intent, 6_00)], wrong)
 
-    arena.holds(prepare, rounds=ROUNDS)
+    arena.holds(prepare, rounds=OVER_HTTP)
     # Both have seen that 10.00 are left: neither is refused here, so it takes the database or Stripe to refuse one.
     with arena.unguarded(Control(locks=False, meet_at='^INSERT INTO "refund"')):
         arena.breaks(prepare, f"{REFUSED}|refused: 0")
@@ -121,7 +99,7 @@ def test_one_form_sent_three_times_at_once_is_one_refund(arena: Arena, world: Wo
 
         return Race([again] * 3, wrong)
 
-    arena.holds(prepare, rounds=ROUNDS)
+    arena.holds(prepare, rounds=OVER_HTTP)
     # All have found no earlier refund of this form.
     with dropped("refund", "refund_key_key"):
         with arena.unguarded(Control(locks=False, meet_at='^INSERT INTO "refund"')):
@@ -136,7 +114,7 @@ def test_whoever_tells_of_a_refund_it_is_settled_once(arena: Arena, world: World
         intent = charged(stripe, world, team, 10_00)
         with transaction.atomic():
             wallets.lock([team.pk])
-            refund = refunds.ask(order(world, intent, 4_00), now=NOW)
+            refund = refunds.ask(refund_order(world, intent, 4_00), now=NOW)
         told = refunding.send(refund.pk, now=NOW)
 
         def tell() -> Refund | None:
@@ -155,7 +133,7 @@ def test_whoever_tells_of_a_refund_it_is_settled_once(arena: Arena, world: World
         poll = lambda: flows.refund_told(refunding.look(refund.pk, now=NOW), now=NOW)  # noqa: E731
         return Race([tell, tell, poll], wrong)
 
-    arena.holds(prepare, rounds=ROUNDS)
+    arena.holds(prepare, rounds=OVER_HTTP)
     with arena.unguarded(Control(locks=False, meet_at=POSTING)):
         arena.breaks(prepare, REFUSED)
 
@@ -179,7 +157,7 @@ def test_a_refund_made_elsewhere_is_told_by_three_at_once(arena: Arena, world: W
 
         return Race([lambda: flows.refund_told(told, now=NOW)] * 3, wrong)
 
-    arena.holds(prepare, rounds=ROUNDS)
+    arena.holds(prepare, rounds=OVER_HTTP)
     # All have found nothing of it here; then only its name at Stripe, being unique, stands in the way.
     with arena.unguarded(Control(locks=False, meet_at='^INSERT INTO "refund"')):
         arena.breaks(prepare, "refund_key_key|refund_provider_id_key")
@@ -207,7 +185,7 @@ def test_a_refund_is_told_before_its_payment(arena: Arena, world: World, stripe:
         tell = lambda: flows.refund_told(told, now=NOW)  # noqa: E731
         return Race([settle, tell, tell], wrong)
 
-    arena.holds(prepare, rounds=ROUNDS)
+    arena.holds(prepare, rounds=OVER_HTTP)
     # All have read that the payment is open, and none asks whether it is credited.
     credited = {r'("credit_grant"."key" = %s)': r"\1 AND false"}
     with arena.unguarded(Control(locks=False, without=credited, meet_at='^UPDATE "payment_intent"')):
@@ -236,7 +214,7 @@ def test_a_refund_and_expiry(arena: Arena, world: World, stripe: Running) -> Non
             [lambda: flows.refund_told(told, now=NEXT_YEAR), lambda: flows.expire(now=NEXT_YEAR)], wrong
         )  # fmt: skip
 
-    arena.holds(prepare, rounds=ROUNDS)
+    arena.holds(prepare, rounds=OVER_HTTP)
     # Both have read that 10.00 are left of the grant.
     with arena.unguarded(Control(locks=False, meet_at=POSTING)):
         arena.breaks(prepare, REFUSED)

@@ -153,11 +153,14 @@ class Soak:
             customer = Customer(
                 account, self.around.address, self.around.stripe_address, self.diary, self._chance(), self.over
             )
+            customer.arrive(self.around.address)
             self._act(f"customer of {account.slug}", partial(customer.live, customer.buy, 3))
         orgs = [account.org_id for account in everybody.accounts]
         giving, refunding = (
             Staff(self.around.address, *everybody.staff, self.diary, self._chance(), self.over) for _ in range(2)
         )
+        for staff in (giving, refunding):
+            staff.arrive(f"{self.around.address}/admin/")
         self._act("staff who give", partial(giving.live, partial(giving.give, orgs), 4))
         self._act("staff who refund", partial(refunding.live, refunding.refund, 4))
         banks = Banks(self.around.stripe, self.diary, self._chance())

@@ -56,6 +56,8 @@ class Surroundings:
         self.ends: Counter[str] = Counter()
         """How often each program ended without being killed by us."""
         self._due: dict[str, float] = {}
+        self._up_since: dict[str, float] = {}
+        self._log_began: dict[str, int] = {}
         self._to_undo = ExitStack()
 
     # --- Up and down ----------------------------------------------------------------------------------------------------
@@ -117,7 +119,7 @@ class Surroundings:
         self.environment["DATABASE_URL"] = self._owner["DATABASE_URL"]
 
     def _start_redis(self) -> None:
-        server = Redis(places.LOCAL / "redis")
+        self._redis = server = Redis(places.LOCAL / "redis")
         self._start("redis", *server.command)
         _wait(server.answers, "Redis")
         self.environment["REDIS_URL"] = server.url
@@ -150,14 +152,36 @@ class Surroundings:
         inside = _processes_inside(child)
         if inside and chance.random() < 0.25:
             _kill(chance.choice(inside))
+            self._up_since.pop(name, None)
             return f"a process of {name}"
         child.kill()
         self._due[name] = time.monotonic() + back_after
+        self._up_since.pop(name, None)
         return name
 
-    def alive(self) -> list[str]:
-        """Which of the programs that may be killed are up."""
-        return [name for name in MORTAL if self.children[name].exit_code is None]
+    def up_for(self, seconds: float) -> list[str]:
+        """Which of the programs that may be killed are up, and were at each look for so long. To be asked often."""
+        now = time.monotonic()
+        for name in MORTAL:
+            if not self._is_up(name):
+                self._up_since.pop(name, None)
+            else:
+                self._up_since.setdefault(name, now)
+        return [name for name, since in self._up_since.items() if now - since >= seconds]
+
+    def _is_up(self, name: str) -> bool:
+        """Not only started: on a slow machine that takes long, and one that never gets to its work shows nothing."""
+        child = self.children[name]
+        if child.exit_code is not None:
+            return False
+        match name:
+            case "web":
+                return programs.get_json(f"{self.address}/health/live")[0] == 200
+            case "redis":
+                return self._redis.answers()
+            case "worker":
+                return bool(_processes_inside(child))
+        return child.log.stat().st_size > self._log_began.get(name, 0)  # the clock says hello
 
     def restart_database(self, how: str) -> None:
         """`fast` as an operator would, `immediate` as one in a hurry, `kill` as the out-of-memory killer."""
@@ -183,6 +207,7 @@ class Surroundings:
                 child.kill()  # what it may have left behind
             if self._due[name] <= now:
                 del self._due[name]
+                self._log_began[name] = child.log.stat().st_size
                 child.start()
 
 

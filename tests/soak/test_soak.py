@@ -35,7 +35,7 @@ def soak(local: Path, *more: str) -> "subprocess.Popen[str]":
 
 def test_after_a_soak_nothing_differs(tmp_path: Path, figures: counted.Record) -> None:
     local = tmp_path / "soak"
-    running = soak(local, "--minutes", str(MINUTES), "--seed", "7", "--kill-every", "4", "--restart-every", "9")
+    running = soak(local, "--minutes", str(MINUTES), "--seed", "7", "--kill-every", "3", "--restart-every", "10")
     said, _ = running.communicate(timeout=PATIENCE_SECONDS)
     assert running.returncode == 0, said
 

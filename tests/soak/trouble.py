@@ -74,7 +74,7 @@ class Trouble(threading.Thread):
         ways = cycle(RESTARTS)
         next_kill = time.monotonic() + self._pause()
         next_restart = time.monotonic() + self._database_every
-        while not self.over.wait(0.1):
+        while not self.over.wait(0.2):
             self.around.revive()
             if self.calm.is_set():
                 continue
@@ -84,9 +84,11 @@ class Trouble(threading.Thread):
                 self.around.restart_database(how)
                 self.kills[f"postgresql ({how})"] += 1
                 next_restart = time.monotonic() + self._database_every
-            elif now >= next_kill and (alive := self.around.alive()):
+            elif victims := self.around.up_for(self.every):
+                if now < next_kill:
+                    continue
                 back_after = self.chance.choice((0.0, 0.0, 1.0))
-                victim = self.around.kill(self.chance.choice(alive), self.chance, back_after=back_after)
+                victim = self.around.kill(self.chance.choice(victims), self.chance, back_after=back_after)
                 self.kills[victim] += 1
                 next_kill = now + self._pause()
 

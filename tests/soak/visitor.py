@@ -37,6 +37,11 @@ class Visitor:
             except GivenUp:
                 self.diary.count("people who gave up")
 
+    def arrive(self, url: str) -> None:
+        """Signs in before there is any trouble: who has to try often is taken for somebody who guesses passwords."""
+        self._until = time.monotonic() + PATIENCE
+        self.signed_in(url)
+
     def signed_in(self, url: str) -> Page:
         """The page at this address, after signing in where that is asked for."""
         page = self.open(url)

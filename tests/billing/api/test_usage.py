@@ -14,6 +14,7 @@ from orgs.models import ApiKey, Organization
 from tests.billing.api import hostile
 from tests.billing.api.conftest import Send
 from tests.factories import usage
+from tests.figures import Record
 
 DOOR = "/api/v1/usage"
 REVERSALS = "/api/v1/usage/reversals"
@@ -129,24 +130,27 @@ NOT_INVALID = {
 }  # fmt: skip
 """The few hostile values that are well-formed all the same; the key of GOOD is nobody's."""
 REFUSED = (400, 413, 415)
+DOCUMENTS = list(hostile.documents())
 AROUND_EVENTS = list(
     hostile.fields({"events": []}, numbers=("events",), texts=("events",), times=("complete_through",))
 )
 
 
+@pytest.mark.money
 class TestHostileBodies:
     """Nothing is coerced, nothing is a 5xx, and what is wrong with one event is no matter of its neighbours."""
 
-    def test_a_body_that_is_no_batch_is_refused_whole(self, post: Send, model: AIModel) -> None:
+    def test_a_body_that_is_no_batch_is_refused_whole(self, post: Send, model: AIModel, figures: Record) -> None:
         fallen_for = {}
-        for name, raw, headers in hostile.documents():
+        for name, raw, headers in DOCUMENTS:
             answer = post(DOOR, raw, **headers)
             if answer.status_code not in REFUSED or not answer.json()["error"]["detail"]:
                 fallen_for[name] = (answer.status_code, answer.content)
         assert fallen_for == {}
         assert not RefusedUsage.objects.exists()
+        figures("hostile", inputs=len(DOCUMENTS), server_errors=0, coerced=0)
 
-    def test_a_batch_of_a_wrong_shape_is_refused_whole(self, post: Send, model: AIModel) -> None:
+    def test_a_batch_of_a_wrong_shape_is_refused_whole(self, post: Send, model: AIModel, figures: Record) -> None:
         fallen_for = {}
         for name, text in AROUND_EVENTS:
             answer = post(DOOR, text.encode("utf-8", "surrogatepass"))
@@ -154,10 +158,11 @@ class TestHostileBodies:
                 fallen_for[name] = answer.status_code
         # An empty list of events is a heartbeat.
         assert fallen_for == {"events=[]": 200}
+        figures("hostile", inputs=len(AROUND_EVENTS), server_errors=0, coerced=0)
 
     @pytest.mark.parametrize("field", [*GOOD, "an unknown field"])
     def test_one_wrong_event_is_refused_alone_unless_the_document_itself_is_broken(
-        self, post: Send, key: ApiKey, model: AIModel, now: datetime, field: str
+        self, post: Send, key: ApiKey, model: AIModel, now: datetime, field: str, figures: Record
     ) -> None:
         cases = [
             (name, text)
@@ -177,6 +182,7 @@ class TestHostileBodies:
             assert (answer.status_code, accepted) == (200, True), name
             (refused,) = answer.json()["refused"]
             assert (refused["reason"], refused["index"]) == (NOT_INVALID.get(name, "invalid"), 1), name
+        figures("hostile", inputs=len(cases), server_errors=0, coerced=0)
 
 
 def is_plain(text: str) -> bool:
@@ -196,6 +202,18 @@ def is_plain(text: str) -> bool:
     except (ValueError, AssertionError):
         return False
     return True
+
+
+WRONG_REVERSALS = hostile.fields(
+    {"id": str(uuid4()), "event_id": str(uuid4()), "reason": "why"},
+    numbers=("id", "reason"),
+    texts=("id", "event_id", "reason"),
+    times=("event_id",),
+)
+AROUND_REVERSALS: list[hostile.Case] = [
+    *((name, text.encode("utf-8", "surrogatepass"), {}) for name, text in WRONG_REVERSALS),
+    *DOCUMENTS,
+]
 
 
 class TestReversing:
@@ -223,21 +241,17 @@ class TestReversing:
             answer = post(REVERSALS, {"id": str(uuid4()), "event_id": str(id_), "reason": "r"})
             assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_event")
 
-    def test_hostile_bodies(self, post: Send) -> None:
-        good = {"id": str(uuid4()), "event_id": str(uuid4()), "reason": "why"}
-        wrong = hostile.fields(good, numbers=("id", "reason"), texts=("id", "event_id", "reason"), times=("event_id",))
-        cases: list[hostile.Case] = [(name, text.encode("utf-8", "surrogatepass"), {}) for name, text in wrong] + list(
-            hostile.documents()
-        )
-        assert len(cases) >= 150
+    @pytest.mark.money
+    def test_hostile_bodies(self, post: Send, figures: Record) -> None:
         fallen_for = {}
-        for name, raw, headers in cases:
+        for name, raw, headers in AROUND_REVERSALS:
             answer = post(REVERSALS, raw, **headers)
             if answer.status_code not in REFUSED or not answer.json()["error"]["detail"]:
                 fallen_for[name] = answer.status_code
         # These are plain words, good enough for a reason: then it is only the event that nobody knows.
         assert fallen_for == {'reason="1"': 404, 'reason="\\ud83d\\ude00"': 404}
         assert not UsageReversal.objects.exists()
+        figures("hostile", inputs=len(AROUND_REVERSALS), server_errors=0, coerced=0)
 
 
 def test_deltas_wait_for_the_sweep(post: Send, key: ApiKey, model: AIModel, now: datetime) -> None:

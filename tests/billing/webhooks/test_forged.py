@@ -12,8 +12,9 @@ from billing.webhooks.models import InboxEvent
 from sandbox.stripe.webhooks import signature
 from tests.billing.webhooks.test_signature import NOT_EVENTS
 from tests.factories.paying import post
+from tests.figures import Record
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.money, pytest.mark.django_db]
 
 OLD, NEW = "whsec_being_replaced", "whsec_of_the_tests"
 EVENT = {
@@ -105,7 +106,7 @@ def asked(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", FORGED)
-def test_what_is_forged_is_refused_at_the_door(kind: str, asked: list[str]) -> None:
+def test_what_is_forged_is_refused_at_the_door(kind: str, asked: list[str], figures: Record) -> None:
     body, header = FORGED[kind]()
     answer = post(body, header=header)
     assert answer.status_code == 400
@@ -117,6 +118,7 @@ def test_what_is_forged_is_refused_at_the_door(kind: str, asked: list[str]) -> N
     )
     assert asked == []
     assert not InboxEvent.objects.exists()
+    figures("forged_webhooks", forged=1, accepted=0)
 
 
 @pytest.mark.parametrize("secret", [OLD, NEW])
