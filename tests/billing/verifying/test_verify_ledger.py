@@ -17,6 +17,7 @@ from billing.ledger.audit import Scope
 from billing.verifying import books
 from orgs.models import Organization
 from portal.celery import app
+from tests import owners
 from tests.factories import usage
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,9 +33,9 @@ def credit(acme: Organization) -> None:
 
 @pytest.fixture
 def broken(acme: Organization) -> None:
-    """Acme's wallet says more than its accounts."""
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE wallet SET posted = posted + 1 WHERE org_id = %s", [acme.pk])
+    """Acme's wallet says more than its accounts: its owner can do that, the application cannot."""
+    with owners.connected() as owner:
+        owner.execute("UPDATE wallet SET posted = posted + 1 WHERE org_id = %s", [acme.pk])
 
 
 def run(*words: str) -> tuple[int, list[dict[str, Any]]]:
