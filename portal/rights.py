@@ -43,7 +43,7 @@ RIGHTS: dict[str, May] = {
         insert="org_id code balance accrued granted expires_at exhausted held held_since",
         update="accrued exhausted held held_since expires_at",
     ),
-    "accrual": May(insert="org_id account_id model_id hour amount closes_at", update="amount", delete=True),
+    "accrual": May(insert="org_id account_id model_id hour amount closes_at", update="id amount", delete=True),
     "wallet": May(update="accrued"),
     "ledger_period": READ,
     # What is sold.

@@ -16,6 +16,7 @@ from billing import periods
 from billing.ledger import accounts, burndown, posting, wallets
 from billing.ledger.chart import GRANT_CODES, Code
 from billing.ledger.models import Account
+from billing.money import ZERO
 
 GRACE = timedelta(minutes=15)
 """How long after its hour a line waits when no watermark says that the hour is complete."""
@@ -43,11 +44,13 @@ def draw(costs: Iterable[Cost], *, now: datetime) -> None:
         return
     sources = _drawable(uses)
     overdrafts = accounts.overdrafts(uses)
-    lines: dict[tuple[int, int, int, datetime], Decimal] = defaultdict(Decimal)
+    lines: dict[tuple[int, int, int, datetime], Decimal] = {}
     for org_id, used in uses.items():
         for taken in burndown.draw(used, sources[org_id]):
             account = taken.account_id if taken.account_id is not None else overdrafts[org_id]
-            lines[org_id, account, taken.model_id, periods.floor_hour(taken.minute)] += taken.amount
+            line = (org_id, account, taken.model_id, periods.floor_hour(taken.minute))
+            # Taken out and put back, so that the line drawn last is the last.
+            lines[line] = lines.pop(line, ZERO) + taken.amount
     _accrue(lines, now)
 
 
@@ -79,8 +82,12 @@ def _drawable(org_ids: Iterable[int]) -> dict[int, list[burndown.Source]]:
 
 
 def _accrue(lines: dict[tuple[int, int, int, datetime], Decimal], now: datetime) -> None:
-    """Grow the lines, their accounts and their wallets by the same amounts."""
-    rows = [(*line, amount, _closes_at(line[3], now)) for line, amount in sorted(lines.items())]
+    """Grow the lines, their accounts and their wallets by the same amounts.
+
+    A line that grows gets a new id: lines are posted in the order in which they were last drawn, and what is taken back
+    goes to the grant drawn last (A33).
+    """
+    rows = [(*line, amount, _closes_at(line[3], now)) for line, amount in lines.items()]
     by_account: dict[int, Decimal] = defaultdict(Decimal)
     by_wallet: dict[int, Decimal] = defaultdict(Decimal)
     for org_id, account_id, _, _, amount, _ in rows:
@@ -92,7 +99,8 @@ def _accrue(lines: dict[tuple[int, int, int, datetime], Decimal], now: datetime)
             INSERT INTO accrual (org_id, account_id, model_id, hour, amount, closes_at)
             SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::smallint[], %s::timestamptz[], %s::numeric[],
                                  %s::timestamptz[])
-            ON CONFLICT (org_id, account_id, model_id, hour) DO UPDATE SET amount = accrual.amount + excluded.amount
+            ON CONFLICT (org_id, account_id, model_id, hour) DO UPDATE
+            SET amount = accrual.amount + excluded.amount, id = excluded.id
             """,
             [list(column) for column in zip(*rows, strict=True)],
         )

@@ -243,7 +243,8 @@ class TransferNote(models.Model):
 class Accrual(models.Model):
     """An open ledger line: what one account owes for one model and hour of usage, until it is posted and removed.
 
-    Its id is given once, so late use of a posted hour opens a new line with a new key (A40).
+    Its id is never given again, so late use of a posted hour opens a new line with a new key (A40); each draw gives it a new
+    one, so that ids follow the order of draws.
     """
 
     wallet = models.ForeignKey(Wallet, models.PROTECT, db_column="org_id", related_name="accruals")

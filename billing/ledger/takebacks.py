@@ -4,6 +4,7 @@ The wallet is locked and everything used is drawn before any of this. Which part
 `parting`, from what `whereabouts` reads in the books; here it is posted.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -15,6 +16,7 @@ from billing.ledger.models import Account, GrantSource, Transfer
 from billing.ledger.parting import Part, Share, Taken
 from billing.ledger.posting import Cause, Entry
 from billing.ledger.whereabouts import Act, Payment
+from billing.money import cents_down
 
 REFUND_NAMES = {Part.UNSPENT: "hold"} | {part: f"forced:{part}" for part in Part if part != Part.UNSPENT}
 TITLES = {Part.CREDIT: "Returned after a dispute", Part.UNSPENT: "Returned credit"}
@@ -35,8 +37,14 @@ def dispute(dispute_id: str, *, at: datetime) -> Act:
 
 
 def take(payment: Payment, act: Act, amount: Decimal, *, now: datetime) -> list[Share]:
-    """Post what a refund asks for or a dispute withdraws, in the order of `parting`; answers the parts."""
-    shares = parting.take(amount, whereabouts.left(payment, now=now), spent=act.spent)
+    """Post what a refund asks for or a dispute withdraws, in the order of `parting`; answers the parts.
+
+    Of what is left a refund takes whole cents: the fraction stays in the grant (A17).
+    """
+    left = whereabouts.left(payment, now=now)
+    if not act.of_dispute:
+        left = replace(left, rests=tuple(replace(rest, amount=cents_down(rest.amount)) for rest in left.rests))
+    shares = parting.take(amount, left, spent=act.spent)
     entries = _Entries(payment, act, _stage(act, "w"), "dispute_withdrawn" if act.of_dispute else "refund_asked")
     for share in shares:
         entries.add(_account(payment, share), act.through, share)

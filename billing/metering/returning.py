@@ -1,7 +1,7 @@
 """Where the money of a reversed event goes (posting row 9): overdraft, the grants that paid, or a correction."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,8 @@ from billing.money import ZERO
 
 CORRECTION_LASTS = timedelta(days=90)
 
-# What paid for this hour of this model, less what went back already; then what paid the overdraft off. Newest first.
+# What paid for this hour of this model, less what went back already; then what paid the overdraft off. Of each the newest
+# first, and those that live before the others: only where none lives it is a correction.
 PAID_BY = """
 SELECT a.id, a.code, a.granted - a.balance AS room, a.expires_at > %(now)s AND NOT a.held AS live, paid.amount
 FROM (
@@ -29,13 +30,20 @@ FROM (
         UNION ALL
         SELECT credit_id, -amount, id FROM transfer
         WHERE org_id = %(org)s AND hour = %(hour)s AND model_id = %(model)s AND debit_id = 4000
+            AND NOT EXISTS (SELECT FROM credit_grant g WHERE g.key = transfer.key)
     ) moved GROUP BY account_id
     UNION ALL
     SELECT debit_id, sum(amount), max(id), 2 FROM transfer
     WHERE credit_id = %(overdraft)s AND debit_id <> 4000 GROUP BY debit_id
 ) paid JOIN account a ON a.id = paid.account_id
 WHERE a.org_id = %(org)s AND a.code IN (2000, 2010) AND paid.amount > 0
-ORDER BY paid.turn, paid.newest DESC
+ORDER BY paid.turn, live DESC, paid.newest DESC
+"""
+
+# What went back already as correction grants, by kind.
+CORRECTED = """
+SELECT a.code, sum(t.amount) FROM transfer t JOIN credit_grant g ON g.key = t.key JOIN account a ON a.id = t.credit_id
+WHERE t.org_id = %(org)s AND t.hour = %(hour)s AND t.model_id = %(model)s AND t.debit_id = 4000 GROUP BY a.code
 """
 
 
@@ -91,9 +99,9 @@ def shares(amount: Decimal, sources: list[Source]) -> Iterator[Share]:
     """Splits an amount over the grants that paid, in order. What a grant cannot take is a correction of its kind."""
     room = {source.account_id: source.room for source in sources}
     for source in sources:
-        part = min(amount, source.paid)
-        if not part:
+        if not amount:
             return
+        part = min(amount, source.paid)
         taken = min(part, room[source.account_id]) if source.live else ZERO
         if taken:
             room[source.account_id] -= taken
@@ -106,13 +114,24 @@ def shares(amount: Decimal, sources: list[Source]) -> Iterator[Share]:
         yield Share(None, Code.CREDIT_PAID, amount)
 
 
+def not_corrected(sources: list[Source], corrected: dict[int, Decimal]) -> Iterator[Source]:
+    """The grants less what corrections have made good: those that live no more come back once, as what they were."""
+    for source in sources:
+        made_good = ZERO if source.live else min(source.paid, corrected.get(source.code, ZERO))
+        if made_good:
+            corrected[source.code] -= made_good
+        yield replace(source, paid=source.paid - made_good)
+
+
 def _paid_by(back: Return, overdraft_id: int, now: datetime) -> list[Source]:
     place: dict[str, Any] = {
         "org": back.org_id, "hour": back.hour, "model": back.model_id, "overdraft": overdraft_id, "now": now,
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(PAID_BY, place)
-        return [Source(*row) for row in cursor.fetchall()]
+        sources = [Source(*row) for row in cursor.fetchall()]
+        cursor.execute(CORRECTED, place)
+        return list(not_corrected(sources, dict(cursor.fetchall())))
 
 
 @dataclass

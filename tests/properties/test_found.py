@@ -1,0 +1,53 @@
+"""What the machine has found, each with the shortest history that shows it."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from billing import flows
+from tests.factories import paying
+from tests.properties.world import Cast, World
+
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def world(cast: Cast) -> Iterator[World]:
+    world = World(cast)
+    yield world
+    world.end()
+
+
+def bought(world: World, cents: int) -> tuple[UUID, str]:
+    """A settled purchase: ours, and its charge at Stripe."""
+    intent = world.order(cents)
+    charge, _ = world.pay(intent, paying.PAYS)
+    world.look(intent.pk)
+    return intent.pk, charge
+
+
+def used(world: World, cost: str) -> None:
+    world.use(Decimal(cost), world.now)
+    flows.sweep(now=world.now)
+
+
+def test_funds_that_go_and_come_within_a_second_leave_no_debt(world: World) -> None:
+    """Their balance transactions carry one moment, and their ids no order."""
+    charges = [bought(world, 10_00)[1] for _ in range(6)]
+    used(world, "60")
+    for charge in charges:
+        dispute = world.admin.dispute(charge)["id"]
+        world.admin.reinstate(dispute)
+        world.look_at_dispute(dispute)
+    assert world.balance().debt == 0
+    assert world.books() == {"1000": 60, "4000": -60}
+
+
+def test_a_refund_in_the_dashboard_leaves_the_fraction_of_a_cent(world: World) -> None:
+    _, charge = bought(world, 20_00)
+    used(world, "3.333333333333")
+    world.look_at_refund(world.admin.refund(charge)["id"])
+    assert world.balance().available == Decimal("0.006666666667")
+    assert world.books()["4810"] == Decimal("3.34")
