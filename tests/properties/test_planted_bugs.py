@@ -1,16 +1,11 @@
 """The machine finds what it is there to find: each bug planted here is seen within a bounded number of examples."""
 
 from collections.abc import Callable
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from billing.ledger import accounts, burndown, expiry, grants, takebacks, whereabouts
-from billing.ledger.chart import Code
-from billing.ledger.models import Account
-from billing.metering import charging, returning
+from billing.ledger import burndown, takebacks
 from billing.money import ZERO, cents_up
 from billing.payments import refunds
 from tests import figures as counted
@@ -42,35 +37,8 @@ def an_ended_grant_pays_for_later_use(patch: Patch) -> None:
     patch.setattr(burndown, "_payable", lambda queue, left, minute: (n for n in range(len(queue)) if left[n] > ZERO))
 
 
-def expiry_does_not_wait_for_late_use(patch: Patch) -> None:
-    patch.setattr(expiry, "_complete", lambda now, watermark: now)
-
-
-def expiry_before_what_was_used_is_drawn(patch: Patch) -> None:
-    patch.setattr(charging, "drain", lambda org_ids, *, now: 0)
-
-
-def debt_is_paid_before_overdraft(patch: Patch) -> None:
-    pay = grants.pay_debts
-
-    def debt_first(account: Account, amount: Decimal, *, suffix: str, now: datetime) -> None:
-        debt = Account.objects.get(pk=accounts.of(account.wallet_id, Code.CLAWBACK_DEBT))
-        if account.code == Code.CREDIT_PAID and debt.balance:
-            with pytest.MonkeyPatch.context() as only_debt:
-                only_debt.setattr(accounts, "of", lambda org_id, code: debt.pk)
-                pay(account, amount, suffix=suffix, now=now)
-        else:
-            pay(account, amount, suffix=suffix, now=now)
-
-    patch.setattr(grants, "pay_debts", debt_first)
-
-
 def refunds_are_rounded_up(patch: Patch) -> None:
     patch.setattr(refunds, "cents_down", cents_up)
-
-
-def a_withdrawal_forgets_what_expired(patch: Patch) -> None:
-    patch.setattr(whereabouts, "_expired", lambda payment, grant_ids: ZERO)
 
 
 def a_hold_is_never_released(patch: Patch) -> None:
@@ -81,32 +49,13 @@ def a_released_grant_gets_no_time_back(patch: Patch) -> None:
     patch.setattr(takebacks, "_prolong", lambda grant, away: None)
 
 
-def a_failed_refund_returns_nothing(patch: Patch) -> None:
-    give_back = takebacks.give_back
-
-    def only_disputes(payment: Any, act: Any, *given: Any, **more: Any) -> Any:
-        return give_back(payment, act, *given, **more) if act.of_dispute else []
-
-    patch.setattr(takebacks, "give_back", only_disputes)
-
-
-def reversed_use_goes_to_the_grant_drawn_first(patch: Patch) -> None:
-    shares = returning.shares
-    patch.setattr(returning, "shares", lambda amount, sources: shares(amount, sources[::-1]))
-
-
 BUGS: tuple[Plant, ...] = (
     burn_down_by_age,
     an_ended_grant_pays_for_later_use,
     a_hold_is_never_released,
     paid_before_promotional,
-    expiry_does_not_wait_for_late_use,
-    debt_is_paid_before_overdraft,
     refunds_are_rounded_up,
-    a_withdrawal_forgets_what_expired,
     a_released_grant_gets_no_time_back,
-    a_failed_refund_returns_nothing,
-    reversed_use_goes_to_the_grant_drawn_first,
 )
 ALWAYS = 3
 """So many of them are planted in `make test` too."""
