@@ -162,7 +162,7 @@ def ended(scene: Scene) -> picture.Picture:
     """The picture of the end, with refunds and disputes."""
     org = scene.org
     with transaction.atomic():
-        seen = picture.of(org, SimpleNamespace(admin=scene.sandbox.admin, sandbox=scene.sandbox), now=datetime.now(UTC))
+        seen = picture.of(org, scene.sandbox, now=datetime.now(UTC))
     return seen | {
         "failed refunds": sorted(Refund.objects.filter(wallet_id=org.pk).values_list("amount_cents", "failure_code")),
         "moved by disputes": sorted(

@@ -13,7 +13,7 @@ from billing.money import from_cents
 from billing.payments.models import Dispute, Intent, PaymentMethod, Refund
 from billing.webhooks.models import InboxEvent, InboxState
 from orgs.models import Organization
-from sandbox.stripe import Running
+from sandbox.stripe import Sandbox
 
 SUMS = """
 SELECT code, sum(amount) FROM (
@@ -31,11 +31,11 @@ def sums(org: Organization) -> dict[int, str]:
         return {code: f"{amount:.2f}" for code, amount in sorted(cursor.fetchall())}
 
 
-def of(org: Organization, stripe: Running, *, now: datetime) -> Picture:
+def of(org: Organization, sandbox: Sandbox, *, now: datetime) -> Picture:
     """What the customer has, what the ledger says, what Stripe says."""
     balance = balances.of(org.pk, now=now)
-    totals = stripe.admin.books()["totals"]
-    sessions = stripe.sandbox.books.oldest_first("checkout.session")
+    totals = sandbox.admin.books()["totals"]
+    sessions = sandbox.books.oldest_first("checkout.session")
     return {
         "payments": sorted(
             (intent.purpose, intent.amount_cents, intent.state, intent.failure_code)

@@ -126,7 +126,7 @@ def met(life: Life, moment: Moment, troubles: tuple[Trouble, ...]) -> int:
 
 def wrongs(life: Life, expected: str) -> list[str]:
     """What differs from the end that this life should have had."""
-    found = picture.of(life.org, life.stripe, now=datetime.now(UTC))
+    found = picture.of(life.org, life.stripe.sandbox, now=datetime.now(UTC))
     if expected == PAID and came_too_late(life):
         expected = NOT_OPENED
     should = ENDS[expected]

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from billing.payments import collecting, gateway, polling
+from billing.payments import gateway
 from billing.payments.answers import Checkout
 from billing.webhooks import stripe as webhooks
 from tests.faults import living
@@ -37,7 +37,7 @@ def test_whoever_takes_an_unknown_answer_for_a_no_loses_money(world: World, monk
         except gateway.Unknown:
             return Checkout(checkout_id, "expired", "unpaid", 50_00, "usd", "", living.BEGINNING, None, None)
 
-    monkeypatch.setattr(polling.gateway, "read_checkout", guesses)
+    monkeypatch.setattr(gateway, "read_checkout", guesses)
     monkeypatch.setattr(webhooks, "MEANS", {})
     assert "LOST" in ended(world, LOOK, "500 before", 2)
 
@@ -49,6 +49,6 @@ def test_whoever_asks_again_with_another_key_opens_two_pages(world: World, monke
     def forgetful(new: Any, *, key: str) -> Checkout:
         return create(new, key=f"{key}:{uuid4()}")
 
-    monkeypatch.setattr(collecting.gateway, "create_checkout", forgetful)
+    monkeypatch.setattr(gateway, "create_checkout", forgetful)
     wrong = ended(world, CLICK, "connection reset after", 2)
     assert any("open pages at Stripe" in difference for difference in wrong), wrong

@@ -86,7 +86,7 @@ def test_the_comparison_finds_whoever_believes_an_event(scene: Scene, monkeypatc
     """The control: a handler that takes a decline from the event itself ends differently in some orders."""
 
     def trusting(told: dict[str, Any], now: datetime) -> bool:
-        code = (told["last_payment_error"] or {}).get("code")
+        code = str((told["last_payment_error"] or {}).get("code"))
         said = outcomes.Declined(code) if told["status"] == "requires_payment_method" else outcomes.Canceled()
         return flows.payment_outcome(UUID(told["metadata"]["purser_intent"]), said, now=now) is not None
 

@@ -182,7 +182,8 @@ GROUPS = {
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_hostile_input_at_forms(world: World, group: str, figures: counted.Record) -> None:
-    before, wrong, number = stored.rows(), {}, 0
+    before, number = stored.rows(), 0
+    wrong: dict[str, str] = {}
     for form in GROUPS[group]:
         chosen = form.inputs()[len(form.name) % EVERY :: EVERY] if not counted.FULL else form.enough()
         number += len(chosen)
