@@ -66,4 +66,6 @@ def database(variable: str, default: str) -> dict[str, Any]:
     config: dict[str, Any] = env.db_url(variable, default=default)
     options = config.setdefault("OPTIONS", {})
     config["HOST"] = options.pop("host", config.get("HOST", ""))
+    # Compiling a look-up over hundreds of days of usage takes PostgreSQL seconds, running it milliseconds.
+    options.setdefault("options", "-c jit=off")
     return config
