@@ -1,5 +1,6 @@
 """The grants of an organization as people read them: what each gave, what is left of it, until when."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,11 +19,14 @@ from billing.payments.models import Intent
 
 PAST_SHOWN = 50
 """Used and expired grants on a page, latest first."""
+TAKE, GIVE_BACK = ("refund_asked", "dispute_withdrawn"), ("refund_returned", "dispute_reinstated")
+"""The reasons of transfers by which refunds and disputes take credit, and give it back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """One grant, USD. `left` as posted, exactly; `left_shown` in cents that add up; `expired`: what it lost at its end."""
+    """One grant, USD. `left` as posted, exactly; `left_shown` in cents that add up; `expired`: what it lost at its end;
+    `back`: what refunds and disputes have taken of it."""
 
     account_id: int
     title: str
@@ -37,14 +41,15 @@ class Credit:
     card_brand: str
     card_last4: str
     expired: Decimal = ZERO
+    back: Decimal = ZERO
 
     @property
     def used(self) -> Decimal:
-        return self.granted - self.left - self.expired
+        return self.granted - self.left - self.expired - self.back
 
     @property
     def used_shown(self) -> Decimal:
-        return self.granted - self.left_shown
+        return self.granted - self.left_shown - self.back
 
     def in_late_window(self, now: datetime) -> bool:
         return self.expires_at <= now
@@ -72,7 +77,7 @@ class Table:
 
 
 def table(org_id: int) -> Table:
-    """Four queries, however many grants."""
+    """Six queries, however many grants."""
     open_ = list(_grants(org_id).filter(balance__gt=0).order_by("expires_at", F("code").desc(), "pk"))
     number = _grants(org_id).count()
     debts = dict(
@@ -82,9 +87,12 @@ def table(org_id: int) -> Table:
     )
     overdraft, debt = debts.get(Code.OVERDRAFT, ZERO), debts.get(Code.CLAWBACK_DEBT, ZERO)
     *left, overdraft_shown, debt_shown = adding.up([*(account.balance for account in open_), overdraft, debt])
-    cards = _cards(open_)
+    cards, back = _cards(open_), _taken_back(open_)
     return Table(
-        tuple(_credit(account, shown, cards) for account, shown in zip(open_, left, strict=True)),
+        tuple(
+            _credit(account, shown, cards, back=back.get(account.pk, ZERO))
+            for account, shown in zip(open_, left, strict=True)
+        ),
         overdraft,
         overdraft_shown,
         debt,
@@ -95,7 +103,7 @@ def table(org_id: int) -> Table:
 
 
 def past(org_id: int) -> list[Credit]:
-    """The latest grants of which nothing is left, with what was used and what expired. Three queries."""
+    """The latest grants of which nothing is left, with what was used, taken back and expired. Five queries."""
     spent = list(_grants(org_id).filter(balance=0).order_by("-expires_at", "-pk")[:PAST_SHOWN])
     cards = _cards(spent)
     lost = dict(
@@ -104,7 +112,11 @@ def past(org_id: int) -> list[Credit]:
         .annotate(Sum("amount"))
         .order_by()
     )
-    return [_credit(account, ZERO, cards, expired=lost.get(account.pk, ZERO)) for account in spent]
+    back = _taken_back(spent)
+    return [
+        _credit(account, ZERO, cards, expired=lost.get(account.pk, ZERO), back=back.get(account.pk, ZERO))
+        for account in spent
+    ]
 
 
 def any_ever(org_id: int) -> bool:
@@ -144,11 +156,31 @@ def _grants(org_id: int) -> QuerySet[Account]:
     return Account.objects.filter(wallet=org_id, code__in=GRANT_CODES).select_related("grant")
 
 
+def _taken_back(accounts: Sequence[Account]) -> dict[int, Decimal]:
+    """Account -> what refunds and disputes took from it, less what they gave back. Two queries."""
+    net: dict[int, Decimal] = defaultdict(Decimal)
+    taken = Transfer.objects.filter(debit__in=accounts, reason__in=TAKE).values_list("debit")
+    given = Transfer.objects.filter(credit__in=accounts, reason__in=GIVE_BACK).values_list("credit", "key")
+    for account_id, amount in taken.annotate(Sum("amount")).order_by():
+        net[account_id] += amount
+    funded = {account.grant.key for account in accounts}
+    for account_id, key, amount in given.annotate(Sum("amount")).order_by():
+        net[account_id] -= ZERO if key in funded else amount
+    return net
+
+
 def _cards(accounts: Sequence[Account]) -> dict[UUID, Intent]:
     return cards_of(account.grant.payment_id for account in accounts if account.grant.payment_id)
 
 
-def _credit(account: Account, left_shown: Decimal, cards: Mapping[UUID, Intent], expired: Decimal = ZERO) -> Credit:
+def _credit(
+    account: Account,
+    left_shown: Decimal,
+    cards: Mapping[UUID, Intent],
+    *,
+    expired: Decimal = ZERO,
+    back: Decimal = ZERO,
+) -> Credit:
     assert account.granted is not None
     assert account.expires_at is not None
     paid = cards.get(account.grant.payment_id) if account.grant.payment_id else None
@@ -166,4 +198,5 @@ def _credit(account: Account, left_shown: Decimal, cards: Mapping[UUID, Intent],
         paid.card_brand if paid else "",
         paid.card_last4 if paid else "",
         expired,
+        back,
     )

@@ -12,9 +12,10 @@ from django.test import Client
 
 from billing import flows
 from billing.catalog.models import AIModel
-from billing.graphs import lines
+from billing.graphs import credits, lines
 from billing.graphs.lines import Kind
 from billing.ledger.models import Account
+from billing.payments import answers
 from billing.payments.models import Intent, PaymentMethod
 from orgs.models import ApiKey, Organization
 from tests.factories import books, catalog, usage
@@ -251,7 +252,7 @@ def test_billing_costs_the_same_for_much_and_little(
     books.charged(now=at_noon + HOUR)
     path = "/o/acme/billing?open=2026-04-13"
     alice_client.get(path)
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(22):
         alice_client.get(path)
 
 
@@ -314,3 +315,15 @@ def test_why_shows_what_a_promotion_gave_and_lost(alice_client: Client, acme: Or
 @pytest.mark.parametrize("line", ["2026-04.1", "2026-04.7", "x", "2026-04.-1", "9999-99.1"])
 def test_a_line_that_is_not_there_is_not_found(alice_client: Client, acme: Organization, line: str) -> None:
     assert alice_client.get(f"/o/acme/billing/ledger/{line}").status_code == 404
+
+
+def test_what_was_refunded_is_not_called_used(alice_client: Client, acme: Organization, at_noon: datetime) -> None:
+    grant = usage.bought(acme, "30", now=at_noon - timedelta(days=1))
+    intent = Intent.objects.get(pk=grant.payment_id)
+    intent.charge_id = "ch_refunded"
+    intent.save()
+    told = answers.Refund("re_1", "succeeded", 20_00, "usd", "ch_refunded", str(intent.provider_id), at_noon)
+    flows.refund_told(told, now=at_noon)
+    credit = credits.table(acme.pk).credits[0]
+    assert (credit.used, credit.back, credit.left) == (0, 20, 10)
+    assert "refunded or disputed" in alice_client.get("/o/acme/billing").content.decode()
