@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from billing import flows
 from billing.graphs import lines
-from billing.ledger.models import CreditGrant, Transfer
+from billing.ledger.models import Transfer
 from billing.payments import answers
 from billing.payments.models import Intent, Refund
 from orgs.models import Organization
@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 def paid(acme: Organization, usd: str, days_ago: int, name: str) -> Intent:
     """Bought with a card, as it stands after Stripe has told of it."""
-    grant: CreditGrant = usage.bought(acme, usd, now=datetime.now(UTC) - timedelta(days=days_ago))
-    intent = Intent.objects.get(pk=grant.payment_id)
+    usage.bought(acme, usd, now=datetime.now(UTC) - timedelta(days=days_ago))
+    intent = Intent.objects.get(wallet=acme.pk, charge_id=None)
     intent.charge_id, intent.card_brand, intent.card_last4 = f"ch_{name}", "visa", "4242"
     intent.save()
     return intent

@@ -318,8 +318,8 @@ def test_a_line_that_is_not_there_is_not_found(alice_client: Client, acme: Organ
 
 
 def test_what_was_refunded_is_not_called_used(alice_client: Client, acme: Organization, at_noon: datetime) -> None:
-    grant = usage.bought(acme, "30", now=at_noon - timedelta(days=1))
-    intent = Intent.objects.get(pk=grant.payment_id)
+    usage.bought(acme, "30", now=at_noon - timedelta(days=1))
+    intent = Intent.objects.get(wallet=acme.pk)
     intent.charge_id = "ch_refunded"
     intent.save()
     told = answers.Refund("re_1", "succeeded", 20_00, "usd", "ch_refunded", str(intent.provider_id), at_noon)
