@@ -127,6 +127,8 @@ def _state(answer: ModelAnswer, catalog: Catalog) -> tuple[str, str]:
         plans = {plan.tier: plan.name for plan in catalog.plans}
         return "ok", TIERS.get(answer.tier) or plans.get(answer.tier, answer.tier)
     shapes = {402: "failed", 403: "ended", 429: "warning"}
+    if answer.reason == "payment_disputed":
+        return "failed", "402, payment disputed"
     words = {402: "402, no credit", 403: "403, not offered", 429: "429, allowance used"}
     return shapes[answer.http_status], words[answer.http_status]
 

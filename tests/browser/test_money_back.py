@@ -88,6 +88,8 @@ def test_what_customers_read(
     visitor.goto(f"{portal}/o/acme/billing")
     for words in ("A payment is disputed.", "A bank asks about a payment.", "Acme Research owes", "is on its way back"):
         expect(visitor.get_by_text(words)).to_be_visible()
+    visitor.goto(f"{portal}/o/acme/limits")
+    expect(visitor.get_by_text("402, payment disputed")).to_be_visible()
 
 
 def test_what_staff_see(visitor: Page, portal: str, trouble: None, acme: Organization) -> None:
