@@ -22,6 +22,8 @@ from unittest import mock
 from tests.paths import ROOT
 
 PATIENCE_SECONDS = 60
+WALKER = "purser-walker"
+"""What PostgreSQL knows the connections of the killed processes by."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Forks:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.crash.forks"],
                 cwd=ROOT,
-                env=os.environ | {"DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+                env=os.environ
+                | {"DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": "tests.settings", "PGAPPNAME": WALKER},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

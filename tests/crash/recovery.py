@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
-from tests.crash import paths
+from tests.crash import forks, paths
 from tests.crash.world import World
 from tests.factories.paying import post
 
@@ -24,10 +24,7 @@ SELECT EXISTS (SELECT FROM payment_intent WHERE state IN ('created', 'unknown', 
     OR EXISTS (SELECT FROM usage_delta) OR EXISTS (SELECT FROM accrual)
     OR EXISTS (SELECT FROM account WHERE code IN (2000, 2010) AND NOT exhausted AND NOT held AND expires_at <= %s)
 """
-BACKENDS = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
-"""
+BACKENDS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ def wait_until_it_is_gone(patience: float = 10) -> None:
     end = time.monotonic() + patience
     while time.monotonic() < end:
         with connection.cursor() as cursor:
-            cursor.execute(BACKENDS)
+            cursor.execute(BACKENDS, [forks.WALKER])
             if cursor.fetchone() == (0,):
                 return
         time.sleep(0.002)
