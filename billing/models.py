@@ -18,8 +18,10 @@ from billing.metering.models import (
     UsageReversal,
     UsageSeen,
 )
+from billing.notices.models import Notice, NoticeSettings
 from billing.payments.models import Customer, Dispute, DisputeMovement, Intent, PaymentMethod, Refund
 from billing.payments.reconciliations import Reconciliation, ReconciliationFinding
+from billing.recharge.models import Attempt, Consent, Rule
 from billing.webhooks.models import InboxEvent
 
 __all__ = [
@@ -27,6 +29,8 @@ __all__ = [
     "Account",
     "Accrual",
     "AllowanceDay",
+    "Attempt",
+    "Consent",
     "Coverage",
     "CreditGrant",
     "Customer",
@@ -41,6 +45,8 @@ __all__ = [
     "LimitsAnswer",
     "LimitsClock",
     "LimitsResolved",
+    "Notice",
+    "NoticeSettings",
     "PayerBase",
     "PaymentMethod",
     "Plan",
@@ -50,6 +56,7 @@ __all__ = [
     "ReconciliationFinding",
     "Refund",
     "RefusedUsage",
+    "Rule",
     "SweepRun",
     "Transfer",
     "TransferNote",

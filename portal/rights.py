@@ -57,7 +57,7 @@ RIGHTS: dict[str, May] = {
     "payer_base": May(update="payer since covered"),
     # Money coming in, and back.
     "payment_intent": KEEP,
-    "payment_method": APPEND,
+    "payment_method": May(insert=ALL, update="is_default detached_at brand last4 exp_month exp_year"),
     "stripe_customer": APPEND,
     "refund": KEEP,
     "dispute": KEEP,
@@ -65,6 +65,13 @@ RIGHTS: dict[str, May] = {
     "reconciliation": KEEP,
     "reconciliation_finding": APPEND,
     "inbox_event": May(insert=ALL, update="state tries next_try_at done_at error"),
+    # On the way down.
+    "recharge_consent": APPEND,
+    "recharge_rule": KEEP,
+    "recharge_attempt": May(insert=ALL, update="finish_id"),
+    # What people are told.
+    "notice": May(insert=ALL, update="mail tries next_try_at sent_at"),
+    "notice_settings": KEEP,
     # Use coming in.
     "usage_event": APPEND,
     "usage_seen": LINK,

@@ -42,7 +42,8 @@ class PaymentMethod(models.Model):
                 fields=["wallet"],
                 condition=Q(is_default=True, detached_at__isnull=True),
                 name="payment_method_one_default",
-            )
+            ),
+            models.UniqueConstraint(fields=["wallet", "id"], name="payment_method_of_organization"),
         ]
 
     def __str__(self) -> str:
@@ -75,7 +76,8 @@ class Intent(models.Model):
     """What we mean to collect, written before Stripe hears of it.
 
     `key` is the natural idempotency key of the cause (one form, one period, one recharge attempt). Its id travels in
-    Stripe's metadata, so that whatever Stripe says can be traced back here.
+    Stripe's metadata, so that whatever Stripe says can be traced back here. `method` is the saved card that is charged
+    without its customer; a purchase names none, it is paid on Stripe's page.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -86,6 +88,7 @@ class Intent(models.Model):
     attempt = models.PositiveSmallIntegerField(default=1)
     key = models.CharField(max_length=120, unique=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    method = models.ForeignKey(PaymentMethod, models.PROTECT, null=True, related_name="intents")
     created_at = models.DateTimeField()
     deadline = models.DateTimeField(null=True)
     called_at = models.DateTimeField(null=True)

@@ -25,7 +25,6 @@ __all__ = ["NotMade", "Order", "Outcome", "RefundRefused", "Unknown", "poll", "r
 
 log = structlog.get_logger(__name__)
 
-STAFF_LIMIT: Decimal = settings.STAFF_LIMIT_USD
 REASON_LENGTH = 500
 BY_STAFF = "requested_by_customer"
 """The reason at Stripe of what staff refund."""

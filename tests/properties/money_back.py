@@ -60,6 +60,7 @@ class MoneyMachine(Machine):
         if told == "webhook":
             self.webhooks()
         elif told == "looked":
+            self._draw_first()
             look = self.world.look_at_dispute if what in self.disputes else self.world.look_at_refund
             look(what.id)
             look(what.id)

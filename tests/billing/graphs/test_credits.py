@@ -85,5 +85,5 @@ def test_used_and_expired_grants_say_which_they_are(acme: Organization, key: Api
 def test_the_table_costs_the_same_however_many_grants(acme: Organization, django_assert_num_queries: Any) -> None:
     for number in range(7):
         usage.bought(acme, "5", now=NOW - number * HOUR)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(6):
         assert len(credits.table(acme.pk).credits) == 7

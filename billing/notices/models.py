@@ -1,0 +1,82 @@
+"""The tables of what people are told."""
+
+from django.db import models
+from django.db.models import Q
+
+from billing.ledger.models import Wallet
+
+
+class Kind(models.TextChoices):
+    RECEIPT = "receipt", "Receipt"
+    LOW_BALANCE = "low_balance", "Low balance"
+    EXPIRING = "expiring", "Credit expiring"
+    RECHARGE_MADE = "recharge_made", "Auto-recharge made"
+    RECHARGE_FAILED = "recharge_failed", "Auto-recharge failed"
+    RECHARGE_PAUSED = "recharge_paused", "Auto-recharge paused"
+    RECHARGE_CHANGED = "recharge_changed", "Auto-recharge switched on or off"
+    STATEMENT = "statement", "Statement"
+    SETTLEMENT_FAILED = "settlement_failed", "Month-end charge failed"
+    CARD_EXPIRING = "card_expiring", "Card expiring"
+    CARD_CHANGED = "card_changed", "Card added or removed"
+
+
+ALWAYS = (Kind.RECHARGE_PAUSED, Kind.SETTLEMENT_FAILED, Kind.RECEIPT, Kind.RECHARGE_CHANGED)
+"""Mail about these cannot be switched off: something was charged, or stops unless somebody acts."""
+
+
+class Mail(models.TextChoices):
+    WAITING = "waiting", "To be sent"
+    SENT = "sent", "Sent"
+    MUTED = "muted", "Not wanted by mail"
+    FAILED = "failed", "Could not be sent"
+
+
+class Notice(models.Model):
+    """One thing an organization is told, once. `key` names what it is about and which crossing or step of it.
+
+    `facts` are what its words are made of: money as plain decimal text in USD, moments as ISO text in UTC, ids. No names of
+    people, no addresses.
+    """
+
+    wallet = models.ForeignKey(Wallet, models.PROTECT, db_column="org_id", related_name="notices")
+    kind = models.CharField(max_length=20, choices=Kind)
+    key = models.CharField(max_length=160, unique=True)
+    facts = models.JSONField()
+    created_at = models.DateTimeField()
+    mail = models.CharField(max_length=8, choices=Mail, default=Mail.WAITING)
+    tries = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "notice"
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=Kind.values), name="notice_kind_known"),
+            models.CheckConstraint(condition=Q(mail__in=Mail.values), name="notice_mail_known"),
+            models.CheckConstraint(
+                condition=Q(mail=Mail.SENT, sent_at__isnull=False) | ~Q(mail=Mail.SENT) & Q(sent_at__isnull=True),
+                name="notice_sent_has_moment",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["wallet", "-created_at", "-id"], name="notice_newest"),
+            models.Index(fields=["next_try_at"], condition=Q(mail=Mail.WAITING), name="notice_to_be_sent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class NoticeSettings(models.Model):
+    """What an organization wants to be told, and where. No row: everything, to its owners and billing people."""
+
+    wallet = models.OneToOneField(
+        Wallet, models.PROTECT, primary_key=True, db_column="org_id", related_name="notice_settings"
+    )
+    billing_email = models.EmailField(blank=True, default="")
+    muted = models.JSONField("kinds not wanted by mail", default=list)
+    low_balance = models.JSONField("balances to be told at, plain decimal USD", default=list)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "notice_settings"
