@@ -43,6 +43,11 @@ def poll_payments() -> None:
 
 
 @shared_task
+def recharge_credit() -> None:
+    flows.recharge_due(now=_now())
+
+
+@shared_task
 def poll_reversals() -> None:
     refunds.poll(flows.refund_told, now=_now())
     disputes.poll(flows.dispute_told, now=_now())
