@@ -67,7 +67,7 @@ def issue_paid(
 def pay_overdraft(
     org_id: int, amount: Decimal, *, payment_id: UUID, title: str, charged_at: datetime, now: datetime
 ) -> CreditGrant | None:
-    """A payment for the overdraft arrived: it pays what is owed as it is now, and what is left becomes a grant, answered here.
+    """A payment for the overdraft arrived: it pays what is owed now, and what is left becomes a grant, which is answered.
 
     Posting rows 20 and 20b, once per payment. Usage beyond credit is posted first, so it counts. The wallet is locked.
     """

@@ -1,8 +1,8 @@
 """What the books have of Stripe's objects: the movements of account 1000, found by their keys.
 
-A payment's key is `pay:{intent}`, that of a second charge of the same payment `pay:{intent}:{charge}`, that of what is left of a
-settlement payment when the overdraft is paid `pay:{intent}:rest`; a refund's begin with
-`rf:{our refund}:`, a dispute's with `dp:{dispute}:`. Money that came counts above zero, money that went below.
+A payment's key is `pay:{intent}`, that of a second charge of the same payment `pay:{intent}:{charge}`, that of what a
+payment for the overdraft leaves beyond it `pay:{intent}:rest`; a refund's begin with `rf:{our refund}:`, a dispute's with
+`dp:{dispute}:`. Money that came counts above zero, money that went below.
 """
 
 from collections.abc import Iterable, Iterator

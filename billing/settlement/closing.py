@@ -1,14 +1,15 @@
 """A calendar month is over and complete: its usage is posted, its overdraft decided on, its books closed for ever.
 
 In sets of thousands of organizations, each set one transaction: a crash loses at most the set under way, which is then found
-again by query, and whoever is at work on an organization is not waited for. An organization is settled once a month, or not at
-all when nothing moved and nothing is owed. What is to be charged is charged later, by `dunning`.
+again by query, and an organization that somebody works on is left for the next run. It is settled once a month, or not at
+all when nothing moved and nothing is owed. What is to be charged is charged afterwards, by `dunning`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -203,7 +204,7 @@ def _record(
 ) -> None:
     ours = [owed[org_id].standing for org_id in decisions]
     made = list(decisions.values())
-    values = {
+    values: dict[str, Any] = {
         "period": period,
         "now": now,
         "ceiling": ceiling,

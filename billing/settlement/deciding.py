@@ -1,8 +1,8 @@
 """What becomes of an overdraft at month end. Pure: figures in, a decision out.
 
-What is due is the smaller of the overdraft at the month's end and now (A8). At most the ceiling of it is charged, in whole cents
-rounded down (A27); what lies beyond the ceiling is written off, once (A10). What was never bought, and what was too small for
-half a year, is written off whole (A10, A42). Whoever pays in another way just now is left alone: all of it is carried (A9).
+What is due is the smaller of the overdraft at the month's end and now (A8). At most the ceiling of it is charged, in whole
+cents rounded down (A27); what lies beyond is written off, once (A10). An organization that never bought credit, or owes too
+little to be charged for half a year, is let off the whole (A10, A42). Who pays in another way just now carries it all (A9).
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""Collecting what a settlement charges: soon after the month was closed, again 1, 3 and 7 days after the first failure (A43).
+"""Collecting what a settlement charges: soon after the month was closed, again 1, 3 and 7 days after the first failure.
 
-The amount is worked out anew each time, and a new charge is made only once the one before is over at Stripe. After the last one
-pay-as-you-go stays closed (402 `settlement_unpaid`) until the debt is paid, in whatever way. Nothing is repeated blindly: while
-a charge is open, nothing is due here.
+The amount is worked out anew each time, and a new charge is made only once the one before is over at Stripe. After the last
+one pay-as-you-go stays closed (402 `settlement_unpaid`) until the debt is paid, in whatever way (A43). Nothing is repeated
+blindly: while a charge is open, nothing is due here.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from typing import Protocol
 from uuid import UUID
 
 import structlog
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef
 
 from billing.ledger.chart import Code
 from billing.ledger.models import Account
@@ -33,6 +33,7 @@ RETRIES = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
 PUT_OFF = timedelta(minutes=10)
 """How long a charge waits that another payment stands in the way of."""
 AT_ONCE = 500
+WAITING = (Stage.DUE, Stage.NO_CARD, Stage.UNPAID)
 NO_CARD = "There is no saved card that can be charged."
 
 
@@ -107,12 +108,14 @@ def heard(settled: Settled, *, now: datetime) -> None:
 
 
 def forget_paid(org_ids: list[int] | None = None) -> int:
-    """Whose overdraft is paid, by whatever it was, owes nothing for a month any more; answers how many. None: everybody's."""
-    waiting = _owed(Settlement.objects.filter(stage__in=[Stage.DUE, Stage.NO_CARD, Stage.UNPAID]))
+    """Whose overdraft is paid, by whatever it was, owes nothing for a month any more; answers how many. None: anybody."""
+    owing = Account.objects.filter(wallet=OuterRef("wallet"), code=Code.OVERDRAFT, balance__lt=0)
+    waiting = Settlement.objects.filter(~Exists(owing), stage__in=WAITING)
     if org_ids is not None:
         waiting = waiting.filter(wallet__in=org_ids)
-    paid = list(waiting.filter(balance=0).values_list("pk", flat=True))
-    return Settlement.objects.filter(pk__in=paid).update(stage=Stage.PAID, next_try_at=None)
+    paid = list(waiting.values_list("pk", flat=True))
+    # Asked once more under the rows' locks: one that is being charged by now is not over.
+    return Settlement.objects.filter(pk__in=paid, stage__in=WAITING).update(stage=Stage.PAID, next_try_at=None)
 
 
 def overdraft(org_id: int) -> Decimal:
@@ -150,8 +153,11 @@ def _charge(settlement: Settlement, amount: Decimal, now: datetime) -> UUID:
 def _failed(settlement: Settlement, now: datetime) -> None:
     """The next try, or none any more. Was the debt paid in another way meanwhile, then nobody is told."""
     if not overdraft(settlement.wallet_id):
-        return _move(settlement, Stage.PAID)
-    intent = Intent.objects.get(pk=settlement.intent_id)
+        _move(settlement, Stage.PAID)
+        return
+    intent = settlement.intent
+    if intent is None:
+        raise ValueError(f"settlement {settlement.pk} was charged without a payment")
     settlement.first_failed_at = settlement.first_failed_at or now
     retry_at = None
     if settlement.tries <= len(RETRIES):
@@ -183,9 +189,3 @@ def _due(now: datetime) -> Iterator[Due]:
     found = Settlement.objects.filter(stage=Stage.DUE, next_try_at__lte=now).order_by("next_try_at", "pk")
     for id_, org_id in found.values_list("pk", "wallet_id")[:AT_ONCE]:
         yield Due(id_, org_id)
-
-
-def _owed(settlements: QuerySet[Settlement]) -> QuerySet[Settlement]:
-    """With the posted `balance` of the overdraft beside each: 0 when nothing is owed."""
-    of_wallet = Account.objects.filter(wallet=OuterRef("wallet"), code=Code.OVERDRAFT)
-    return settlements.annotate(balance=Subquery(of_wallet.values("balance")))

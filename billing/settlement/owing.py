@@ -1,4 +1,4 @@
-"""How organizations stand when their month is closed: what they owed at its end and owe now, and what speaks against charging it.
+"""How organizations stand when their month is closed: what they owed at its end, owe now, and what speaks against a charge.
 
 Read in sets, under the wallets' locks.
 """
