@@ -178,7 +178,7 @@ def _tell(
 ) -> None:
     facts = {
         "period": f"{period:%Y-%m}",
-        "amount": f"{amount:f}",
+        "amount": f"{amount:.2f}",
         "reason": reason,
         "retry_at": retry_at.isoformat() if retry_at else None,
     }
