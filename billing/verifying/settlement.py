@@ -73,7 +73,8 @@ CHECKS = (
         f"""
         SELECT i.org_id, i.id AS intent, i.key, i.state, i.amount_cents, s.period, s.stage, s.tries
         FROM payment_intent i LEFT JOIN settlement s ON s.org_id = i.org_id AND i.key IN (
-            SELECT 'settle:' || s.org_id || ':' || to_char(s.period, 'YYYY-MM') || ':' || n FROM generate_series(1, s.tries) n)
+            SELECT 'settle:' || s.org_id || ':' || to_char(s.period, 'YYYY-MM') || ':' || n
+            FROM generate_series(1, s.tries) n)
         WHERE i.purpose = 'settlement' AND {ours("i.org_id")} AND i.created_at >= %(since)s AND NOT coalesce(
             i.amount_cents <= least(s.overdraft_at_end - s.written_off, s.ceiling) * 100
             AND (i.state IN ('failed', 'canceled', 'succeeded') OR s.stage = 'charging' AND s.intent_id = i.id), false)
