@@ -36,8 +36,8 @@ AT_LATEST = timedelta(hours=72)
 
 STAGES = {Decided.CHARGE: Stage.DUE, Decided.NO_CARD: Stage.NO_CARD}
 
-Then = Callable[[list[int]], object]
-"""Called with the organizations whose money moved, last in the transaction."""
+Then = Callable[[list[int], list[int]], object]
+"""Called last in the transaction, with the organizations whose money moved, and those of them that used some of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +100,12 @@ def _settle(org_ids: list[int], period: date, run: Run) -> int:
 def _settle_together(org_ids: list[int], period: date, run: Run) -> int:
     locked = wallets.lock_free(org_ids)
     using = _with_usage(locked)
-    charging.drain(using, now=run.now)
+    charged = charging.drain(using, now=run.now).charged
     expiry.expire(locked, now=run.now, watermark=run.watermark)
     accruals.close(locked, now=run.now, before=_end(period))
     ready = owing.next_to_close(locked, period)
     if not ready:
+        run.then(using, list(charged))
         return 0
     owed = owing.of(ready, period, recharging=run.recharging, now=run.now)
     ceiling = settings.OVERDRAFT_CEILING_USD
@@ -117,7 +118,7 @@ def _settle_together(org_ids: list[int], period: date, run: Run) -> int:
         if decision.decided == Decided.NO_CARD:
             dunning.tell_no_card(org_id, period, deciding.chargeable(decision.carried, ceiling), now=run.now)
     moved = {org_id for org_id, decision in decisions.items() if decision.decided != Decided.NOTHING}
-    run.then(sorted(moved | set(using)))
+    run.then(sorted(moved | set(using)), list(charged))
     return len(ready)
 
 

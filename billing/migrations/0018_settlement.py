@@ -10,7 +10,7 @@ import billing.money
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0016_off_session_has_card"),
+        ("billing", "0017_recharge_low_since"),
     ]
 
     operations = [

@@ -75,5 +75,5 @@ CREATE TRIGGER settlement_no_truncate BEFORE TRUNCATE ON settlement FOR EACH STA
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0017_settlement")]
+    dependencies = [("billing", "0018_settlement")]
     operations = [migrations.RunSQL(sql) for sql in (MONTHS_IN_ORDER, MONTHS_CLOSE, SETTLED_WITH_ITS_MONTH, FOR_EVER)]
