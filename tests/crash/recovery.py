@@ -31,7 +31,8 @@ BACKENDS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databa
 class Recovery:
     """What happens after `crashed_at`: nobody does anything but Stripe, the clock, and `then` others after two minutes.
 
-    `webhooks`: whether Stripe's arrive, `months`: whether months end. `later`: when the clock comes by once more after everything has come to rest.
+    `webhooks`: whether Stripe's arrive, `months`: whether months end.
+    `later`: when the clock comes by once more after everything has come to rest.
     """
 
     world: World
