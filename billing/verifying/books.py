@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from billing.ledger import audit, chains
 from billing.ledger.audit import Difference, Scope
-from billing.verifying import payments, recharges, reversals, usage, waiting
+from billing.verifying import payments, recharges, reversals, settlement, usage, waiting
 
 CHECKS = (
     *audit.CHECKS,
@@ -18,6 +18,7 @@ CHECKS = (
     *payments.CHECKS,
     *reversals.CHECKS,
     *recharges.CHECKS,
+    *settlement.CHECKS,
     *waiting.CHECKS,
 )
 NAMES = (*(check.name for check in CHECKS), chains.REHASH)
