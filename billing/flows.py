@@ -20,6 +20,7 @@ from billing.payments import answers, disputes, outcomes, reconciling, refunding
 from billing.payments.models import Dispute, Intent, Refund, RefundState
 from billing.payments.outcomes import Outcome, Settled
 from billing.payments.reconciliations import Reconciliation
+from billing.statements import issuing, receipts
 
 
 def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Settled | None:
@@ -27,6 +28,8 @@ def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Sett
     with transaction.atomic():
         settled = outcomes.settle(intent_id, outcome, now=now)
         if settled is not None:
+            if settled.changed:
+                receipts.issue(intent_id, now=now)
             publishing.publish([settled.org_id], now=now)
         return settled
 
@@ -148,6 +151,12 @@ def forgive_debt(org_id: int, amount: Decimal, *, reason: str, nonce: UUID, by: 
         forgiven = debts.forgive(org_id, amount, reason=reason, nonce=nonce, by=by, now=now)
         publishing.publish([org_id], now=now)
         return forgiven
+
+
+def issue_statements(*, now: datetime) -> int:
+    """Months that are closed are told, and payments that have no receipt get one; answers how many statements."""
+    receipts.issue_due(now=now)
+    return issuing.issue_due(now=now)
 
 
 def reconcile(

@@ -22,6 +22,14 @@ from billing.notices.models import Notice, NoticeSettings
 from billing.payments.models import Customer, Dispute, DisputeMovement, Intent, PaymentMethod, Refund
 from billing.payments.reconciliations import Reconciliation, ReconciliationFinding
 from billing.recharge.models import Attempt, Consent, Rule
+from billing.statements.models import (
+    BillingDetails,
+    DocumentCounter,
+    Receipt,
+    ReceiptParty,
+    Statement,
+    StatementParty,
+)
 from billing.webhooks.models import InboxEvent
 
 __all__ = [
@@ -30,12 +38,14 @@ __all__ = [
     "Accrual",
     "AllowanceDay",
     "Attempt",
+    "BillingDetails",
     "Consent",
     "Coverage",
     "CreditGrant",
     "Customer",
     "Dispute",
     "DisputeMovement",
+    "DocumentCounter",
     "Gateway",
     "GatewayToken",
     "InboxEvent",
@@ -52,11 +62,15 @@ __all__ = [
     "Plan",
     "Price",
     "RateLimit",
+    "Receipt",
+    "ReceiptParty",
     "Reconciliation",
     "ReconciliationFinding",
     "Refund",
     "RefusedUsage",
     "Rule",
+    "Statement",
+    "StatementParty",
     "SweepRun",
     "Transfer",
     "TransferNote",

@@ -75,6 +75,7 @@ app.conf.beat_schedule = {
     "ask what became of open payments": _every(60, "poll_payments"),
     "ask what became of refunds and disputes": _every(60, "poll_reversals"),
     "end grants that came to their end": _every(60, "expire_grants"),
+    "tell the months that are closed": _every(600, "issue_statements"),
     "ask whether the books are right": _every(3600, "verify_ledger"),
     "let go of debts that are too old": _nightly("3", 10, "write_off_debts"),
     "make the partitions of the days ahead": _every(3600, "make_partitions"),

@@ -40,6 +40,12 @@ SUPPORT = {
     "email": env.str("SUPPORT_EMAIL", default="billing@example.com"),
     "sales_url": env.str("SUPPORT_SALES_URL", default=""),
 }
+# Who issues statements and receipts, as it stands on them. Lines of the address are separated by semicolons.
+ISSUER = {
+    "name": env.str("ISSUER_NAME", default="") or BRAND["name"],
+    "address": [line.strip() for line in env.str("ISSUER_ADDRESS", default="").split(";") if line.strip()],
+    "tax_id": env.str("ISSUER_TAX_ID", default=""),
+}
 # Where keys are used: in the first steps of a new organization.
 INFERENCE_URL: str = env.str("INFERENCE_URL", default="https://api.example.com").rstrip("/")
 
