@@ -242,6 +242,7 @@ RATES: dict[str, str] = {
     "checkout": env.str("RATE_CHECKOUT", default="60/10m"),
     "new_key": env.str("RATE_NEW_KEY", default="60/10m"),
     "new_team": env.str("RATE_NEW_TEAM", default="20/h"),
+    "documents": env.str("RATE_DOCUMENTS", default="120/10m"),
     # By gateway, far above what serves ten thousand keys; by customer's key; by address, for tokens nobody knows.
     "gateway": env.str("RATE_GATEWAY", default="200000/m"),
     "customer_key": env.str("RATE_CUSTOMER_KEY", default="600/m"),
