@@ -16,10 +16,12 @@ from billing.ledger.models import CreditGrant
 from billing.limits import publishing
 from billing.metering import charging, reversing, watermark
 from billing.metering.reversing import Reversal
-from billing.payments import answers, disputes, outcomes, reconciling, refunding, refunds, reversals
+from billing.payments import answers, card_charges, disputes, outcomes, reconciling, refunding, refunds, reversals
 from billing.payments.models import Dispute, Intent, Refund, RefundState
 from billing.payments.outcomes import Outcome, Settled
 from billing.payments.reconciliations import Reconciliation
+from billing.recharge import working
+from billing.settlement import closing, dunning
 from billing.statements import issuing, receipts
 
 
@@ -30,6 +32,7 @@ def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Sett
         if settled is not None:
             if settled.changed:
                 receipts.issue(intent_id, now=now)
+            dunning.heard(settled, now=now)
             publishing.publish([settled.org_id], now=now)
         return settled
 
@@ -151,6 +154,34 @@ def forgive_debt(org_id: int, amount: Decimal, *, reason: str, nonce: UUID, by: 
         forgiven = debts.forgive(org_id, amount, reason=reason, nonce=nonce, by=by, now=now)
         publishing.publish([org_id], now=now)
         return forgiven
+
+
+def settle_periods(*, now: datetime) -> int:
+    """Months are over and complete: their usage is posted, their overdraft decided on, their books closed."""
+    return closing.settle(
+        now=now,
+        watermark=watermark.complete_through(now),
+        recharging=working.among,
+        then=lambda org_ids: publishing.publish(org_ids, now=now),
+    )
+
+
+def collect_settlements(*, now: datetime) -> int:
+    """Charge what was settled and is due, first or once more; answers how many were tried."""
+    dunning.forget_paid()
+    return dunning.collect(collect_settlement, now=now)
+
+
+def collect_settlement(due: dunning.Due, *, now: datetime) -> Settled | None:
+    """One of them. The charge is committed before Stripe hears of it. None: there is nothing to charge, or not now."""
+    with transaction.atomic():
+        wallets.lock([due.org_id])
+        recharging = due.org_id in working.among([due.org_id], now=now)
+        intent_id = dunning.begin(due.id, recharging=recharging, now=now)
+        publishing.publish([due.org_id], now=now)
+    if intent_id is None:
+        return None
+    return payment_outcome(intent_id, card_charges.charge(intent_id, now=now), now=now)
 
 
 def issue_statements(*, now: datetime) -> int:

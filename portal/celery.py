@@ -75,6 +75,8 @@ app.conf.beat_schedule = {
     "ask what became of open payments": _every(60, "poll_payments"),
     "ask what became of refunds and disputes": _every(60, "poll_reversals"),
     "end grants that came to their end": _every(60, "expire_grants"),
+    "close the months that are complete": _every(600, "settle_periods"),
+    "charge what months left to be charged": _every(600, "collect_settlements"),
     "tell the months that are closed": _every(600, "issue_statements"),
     "ask whether the books are right": _every(3600, "verify_ledger"),
     "let go of debts that are too old": _nightly("3", 10, "write_off_debts"),

@@ -30,6 +30,7 @@ CREDIT = {
     Purpose.RECHARGE: (GrantSource.RECHARGE, "Auto-recharge"),
 }
 """The purposes whose payments become credit, and what that credit is called."""
+REST = "Rest of a settlement payment"
 
 
 # --- What may be said of a payment -------------------------------------------------------------------------------------
@@ -83,7 +84,13 @@ class Canceled:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nobody could say. It is asked again."""
+    """Nobody could say. It is asked again.
+
+    `declined`: a card was refused, and it is not certain yet that its payment `provider_id` can never be paid.
+    """
+
+    provider_id: str | None = None
+    declined: str = ""
 
 
 Outcome = Paid | Processing | Waiting | Declined | Canceled | Unknown
@@ -154,6 +161,8 @@ def settle(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Settled | Non
         intent.checked_at = now
         intent.settled_at = None if intent.state in OPEN_STATES else now
         intent.save()
+        if intent.failure_code == declines.CARD_GONE:
+            PaymentMethod.objects.filter(intents=intent, detached_at=None).update(detached_at=now)
     state = State(intent.state)
     if state != before:
         log.info("payment_moved", intent=str(intent_id), before=before.value, after=state.value)
@@ -180,13 +189,12 @@ def _move(intent: Intent, outcome: Processing | Waiting | Declined | Canceled | 
         case Canceled():
             wanted, code = State.CANCELED, outcome.code
         case Unknown():
-            wanted, code = State.UNKNOWN, intent.failure_code
+            wanted, code = State.UNKNOWN, outcome.declined or intent.failure_code
     if LADDER.index(wanted) >= LADDER.index(State(intent.state)):
         intent.state = wanted
         intent.failure_code = code
         intent.failure_message = declines.reason(code) if code else ""
-    if not isinstance(outcome, Unknown):
-        intent.provider_id = intent.provider_id or outcome.provider_id
+    intent.provider_id = intent.provider_id or outcome.provider_id
 
 
 def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
@@ -196,7 +204,7 @@ def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
             _set_aside(intent, paid, f"pay:{intent.pk}:{paid.charge_id}", "paid_twice", now)
         return None
     purpose = Purpose(intent.purpose)
-    fits = (paid.amount_cents, paid.currency) == (intent.amount_cents, CURRENCY) and purpose in CREDIT
+    fits = (paid.amount_cents, paid.currency) == (intent.amount_cents, CURRENCY)
     intent.state = State.SUCCEEDED
     intent.provider_id = intent.provider_id or paid.provider_id
     intent.charge_id, intent.charged_at = paid.charge_id, paid.charged_at
@@ -211,8 +219,13 @@ def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
         return None
     if paid.card is not None:
         _save_card(intent.wallet_id, paid.card, now)
-    source, title = CREDIT[purpose]
     amount = from_cents(paid.amount_cents)
+    if purpose == Purpose.SETTLEMENT:
+        grants.pay_overdraft(
+            intent.wallet_id, amount, payment_id=intent.pk, title=REST, charged_at=paid.charged_at, now=now
+        )
+        return amount
+    source, title = CREDIT[purpose]
     grants.issue_paid(
         intent.wallet_id, amount, payment_id=intent.pk, source=source, title=title, charged_at=paid.charged_at, now=now
     )
