@@ -305,5 +305,8 @@ LOGGING = {
         "django.server": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         # It tells each address it calls, ids included.
         "stripe": {"level": "WARNING"},
+        # Each step of each PDF.
+        "weasyprint.progress": {"level": "WARNING"},
+        "fontTools": {"level": "WARNING"},
     },
 }

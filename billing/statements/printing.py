@@ -20,12 +20,14 @@ def pdf(html: str) -> bytes:
     """A4 pages. Nothing but our own fonts is fetched, whatever the page says. Raises NoPrinter."""
     try:
         import weasyprint
+        from weasyprint.text.fonts import FontConfiguration
         from weasyprint.urls import URLFetcher
     except OSError as missing:
         raise NoPrinter from missing
     nothing, own_files = URLFetcher(allowed_protocols=[]), URLFetcher(allowed_protocols=["file"])
-    style = weasyprint.CSS(filename=STYLE, url_fetcher=own_files)
-    made = weasyprint.HTML(string=html, url_fetcher=nothing).write_pdf(stylesheets=[style])
+    fonts = FontConfiguration()
+    style = weasyprint.CSS(filename=STYLE, url_fetcher=own_files, font_config=fonts)
+    made = weasyprint.HTML(string=html, url_fetcher=nothing).write_pdf(stylesheets=[style], font_config=fonts)
     assert isinstance(made, bytes)
     return made
 

@@ -121,6 +121,7 @@ class TestCsv:
         used = {row["item"]: row["usd"] for row in rows if row["section"] == "usage by model"}
         assert used == {"odd-one": "1.234560123456", "gpt-oss-120b": "1.20"}
 
+    @pytest.mark.usefixtures("as_owner")
     def test_a_name_never_becomes_a_formula(self, march: Month) -> None:
         march.prod.name = "=HYPERLINK(1)"
         march.prod.save()
@@ -154,11 +155,11 @@ class TestReceipts:
     def test_it_says_which_debts_it_paid(self, march: Month) -> None:
         """The bank takes the first payment back for good; 1.4999999 of it was used and is owed."""
         from tests.billing.statements.conftest import at
-        from tests.factories import months
+        from tests.factories import business
 
-        months.used(march.prod, at(3, 22), tokens_in=10_000_000)
-        months.disputed(march.second, "-60.00", now=at(3, 23), status="lost")
-        paid = months.bought(march.org, "80.00", now=at(3, 24))
+        business.used(march.prod, at(3, 22), tokens_in=10_000_000)
+        business.disputed(march.second, "-60.00", now=at(3, 23), status="lost")
+        paid = business.bought(march.org, "80.00", now=at(3, 24))
         shown = showing.receipt(Receipt.objects.get(pk=paid.pk))
         assert shown.amount == shown.overdraft_paid + shown.debt_paid + shown.new_credit == Decimal(80)
         assert shown.debt_paid > 0

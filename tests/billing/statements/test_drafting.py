@@ -12,7 +12,7 @@ from billing.statements import drafting
 from billing.statements.drafting import DoesNotAddUp, Kind
 from billing.statements.models import Statement
 from tests.billing.statements.conftest import APRIL, CLOSED, MARCH, Month, at, close
-from tests.factories import months
+from tests.factories import business
 
 pytestmark = pytest.mark.django_db
 
@@ -60,8 +60,9 @@ def test_what_the_card_was_charged_stands_beside_the_balance(march: Month) -> No
     assert charge.intent_id == str(march.second.pk)
 
 
+@pytest.mark.usefixtures("as_owner")
 def test_free_usage_costs_nothing_and_is_told(march: Month) -> None:
-    months.used(march.prod, at(3, 25), tokens_in=1)
+    business.used(march.prod, at(3, 25), tokens_in=1)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO usage_hour SELECT org_id, hour, key_id, model_id, 3, price_id, period, 4, 500, 0, 60, 0, 0"
@@ -79,7 +80,7 @@ class TestMonthsOfPosting:
         """March is told; what occurred in it and comes now stands in April, in the ledger and in the tables alike."""
         close(march)
         before = drafting.draft(march.org.pk, MARCH)
-        months.used(march.prod, at(3, 30), tokens_in=1_000_000, now=at(4, 2))
+        business.used(march.prod, at(3, 30), tokens_in=1_000_000, now=at(4, 2))
         close(march, APRIL, now=at(5, 1))
         assert drafting.draft(march.org.pk, MARCH) == before
         april = drafting.draft(march.org.pk, APRIL)
@@ -88,8 +89,8 @@ class TestMonthsOfPosting:
 
     def test_what_is_taken_back_counts_when_it_is(self, march: Month) -> None:
         """Also while the month in which it was used is still open."""
-        late = months.used(march.prod, at(3, 31, 20), tokens_in=1_000_000)
-        months.taken_back(late, now=at(4, 1, 0, 10))
+        late = business.used(march.prod, at(3, 31, 20), tokens_in=1_000_000)
+        business.taken_back(late, now=at(4, 1, 0, 10))
         close(march)
         close(march, APRIL, now=at(5, 1))
         drawn, april = drafting.draft(march.org.pk, MARCH), drafting.draft(march.org.pk, APRIL)
@@ -117,6 +118,7 @@ def test_a_month_whose_usage_differs_from_the_ledger_is_not_told(
     assert "statement_not_issued" in caplog.text
 
 
+@pytest.mark.usefixtures("as_owner")
 @pytest.mark.books_differ("wallet_sums", "credit_used")
 def test_a_month_whose_lines_miss_the_balance_is_not_told(march: Month) -> None:
     close(march)
