@@ -37,6 +37,7 @@ from billing.recharge import finishing, levels, links, recharging, rules, workin
 from billing.recharge.models import Rule, Why
 from billing.recharge.rules import Wish
 from billing.settlement import closing, dunning
+from billing.statements import issuing, receipts
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +50,8 @@ def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Sett
         settled = outcomes.settle(intent_id, outcome, now=now)
         if settled is not None:
             recharging.heard(settled, now=now)
+            if settled.changed:
+                receipts.issue(intent_id, now=now)
             dunning.heard(settled, now=now)
             publishing.publish([settled.org_id], now=now)
         return settled
@@ -280,6 +283,12 @@ def collect_settlement(due: dunning.Due, *, now: datetime) -> Settled | None:
     if intent_id is None:
         return None
     return payment_outcome(intent_id, card_charges.charge(intent_id, now=now), now=now)
+
+
+def issue_statements(*, now: datetime) -> int:
+    """Months that are closed are told, and payments that have no receipt get one; answers how many statements."""
+    receipts.issue_due(now=now)
+    return issuing.issue_due(now=now)
 
 
 def reconcile(

@@ -78,6 +78,11 @@ def expire_grants() -> None:
 
 
 @shared_task
+def issue_statements() -> None:
+    flows.issue_statements(now=_now())
+
+
+@shared_task
 def verify_ledger() -> None:
     with books.snapshot():
         report = books.verify(Scope(_now()))

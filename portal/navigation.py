@@ -24,6 +24,7 @@ class Group:
 OVERVIEW = Place("Overview", "billing:overview", "layout-dashboard", exact=True)
 USAGE = Place("Usage", "billing:usage", "chart-column")
 BILLING = Place("Billing", "billing:billing", "wallet")
+STATEMENTS = Place("Statements", "billing:statements", "file-text")
 KEYS = Place("API keys", "orgs:keys", "key-round")
 LIMITS = Place("Models & limits", "billing:limits", "gauge")
 MEMBERS = Place("Members", "orgs:members", "users")
@@ -32,7 +33,7 @@ MORE = Place("More", "orgs:more", "menu")
 
 GROUPS = (
     Group("", (OVERVIEW, USAGE)),
-    Group("Money", (BILLING,)),
+    Group("Money", (BILLING, STATEMENTS)),
     Group("Access", (KEYS, LIMITS)),
     Group("Organization", (MEMBERS, SETTINGS)),
 )

@@ -74,6 +74,13 @@ RIGHTS: dict[str, May] = {
     # What people are told.
     "notice": May(insert=ALL, update="mail tries next_try_at sent_at"),
     "notice_settings": KEEP,
+    # What people keep. Numbers are given by moving the counter, one at a time (trigger).
+    "billing_details": KEEP,
+    "document_counter": May(update="last"),
+    "statement": APPEND,
+    "statement_party": APPEND,
+    "receipt": APPEND,
+    "receipt_party": APPEND,
     # Use coming in.
     "usage_event": APPEND,
     "usage_seen": LINK,

@@ -40,6 +40,12 @@ SUPPORT = {
     "email": env.str("SUPPORT_EMAIL", default="billing@example.com"),
     "sales_url": env.str("SUPPORT_SALES_URL", default=""),
 }
+# Who issues statements and receipts, as it stands on them. Lines of the address are separated by semicolons.
+ISSUER = {
+    "name": env.str("ISSUER_NAME", default="") or BRAND["name"],
+    "address": [line.strip() for line in env.str("ISSUER_ADDRESS", default="").split(";") if line.strip()],
+    "tax_id": env.str("ISSUER_TAX_ID", default=""),
+}
 # Where keys are used: in the first steps of a new organization.
 INFERENCE_URL: str = env.str("INFERENCE_URL", default="https://api.example.com").rstrip("/")
 
@@ -236,6 +242,7 @@ RATES: dict[str, str] = {
     "checkout": env.str("RATE_CHECKOUT", default="60/10m"),
     "new_key": env.str("RATE_NEW_KEY", default="60/10m"),
     "new_team": env.str("RATE_NEW_TEAM", default="20/h"),
+    "documents": env.str("RATE_DOCUMENTS", default="120/10m"),
     # By gateway, far above what serves ten thousand keys; by customer's key; by address, for tokens nobody knows.
     "gateway": env.str("RATE_GATEWAY", default="200000/m"),
     "customer_key": env.str("RATE_CUSTOMER_KEY", default="600/m"),
@@ -298,5 +305,8 @@ LOGGING = {
         "django.server": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         # It tells each address it calls, ids included.
         "stripe": {"level": "WARNING"},
+        # Each step of each PDF.
+        "weasyprint.progress": {"level": "WARNING"},
+        "fontTools": {"level": "WARNING"},
     },
 }

@@ -19,6 +19,7 @@ from billing.ledger.models import CreditGrant, Transfer
 from billing.money import ZERO, from_cents, to_cents
 from billing.payments import buying, collecting, outcomes, polling
 from billing.payments.models import OPEN_STATES, Intent, PaymentMethod, Purpose, State
+from billing.statements.models import Receipt
 from billing.views.buy_form import SUGGESTED, BuyForm, Shown
 from orgs import access, throttle
 from orgs.access import OrgRequest
@@ -174,6 +175,7 @@ def _purchase_page(
         "disputes": disputes,
         "amount": from_cents(intent.amount_cents),
         "credit": _credit(intent) if face == "paid" else None,
+        "receipt": face == "paid" and Receipt.objects.filter(pk=intent.pk).exists(),
         "known": _known(intent, face),
         # A page that was just opened looks at once.
         "trigger": "load, every 2s" if template == "billing/purchase.html" else "every 2s",

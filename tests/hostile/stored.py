@@ -15,6 +15,7 @@ from django.contrib.auth.hashers import check_password
 
 from billing.ledger.models import CreditGrant, Transfer
 from billing.payments.models import Intent, Refund
+from billing.statements.models import BillingDetails
 from orgs.models import ApiKey, Membership, Organization, User
 
 Rows = dict[str, set[tuple[Any, ...]]]
@@ -27,6 +28,7 @@ TABLES: dict[str, Callable[[], Any]] = {
     "keys": lambda: ApiKey.objects.values_list("public_id", "name", "expires_at", "revoked_at", "organization_id"),
     "organizations": lambda: Organization.objects.values_list("pk", "name", "kind", "slug"),
     "members": lambda: Membership.objects.values_list("organization_id", "user_id", "role"),
+    "details": lambda: BillingDetails.objects.values_list("pk", "legal_name", "address", "country", "tax_id"),
     "people": lambda: User.objects.values_list(
         "pk", "email", "name", "is_staff", "is_superuser", "is_active", "password"
     ),
@@ -99,6 +101,13 @@ def canceled(says: Says, gone: Rows, new: Rows) -> bool:
 def key_made(says: Says, gone: Rows, new: Rows) -> bool:
     row, ends = one(new, "keys"), says.get("expires_on", "").strip()
     return bool(row and not gone and row[1] == line(says["name"]) and row[2] == (day(ends) if ends else None))
+
+
+def detailed(says: Says, gone: Rows, new: Rows) -> bool:
+    row = one(new, "details")
+    lines = [line(one) for one in says["address"].splitlines() if line(one)]
+    wanted = (line(says["legal_name"]), "\n".join(lines), says["country"], line(says["tax_id"]))
+    return bool(row and not gone and row[1:] == wanted)
 
 
 def key_revoked(says: Says, gone: Rows, new: Rows) -> bool:

@@ -69,6 +69,7 @@ ACT = {"amount": "7.25", "reason": "Asked for it.", "nonce": NONCE, "confirmed":
 SOON = (datetime.now(UTC) + timedelta(days=30)).date()
 FORMS = (
     Form("billing:buy", stored.bought, BUY, ("other", "preset", "seen", "version", "nonce")),
+    Form("billing:details", stored.detailed, routes.DETAILS, ("legal_name", "address", "country", "tax_id")),
     Form("billing:purchase_check"),
     Form("billing:purchase_cancel", stored.canceled),
     Form(
