@@ -16,7 +16,8 @@ from billing.ledger.models import CreditGrant
 from billing.limits import publishing
 from billing.metering import charging, reversing, watermark
 from billing.metering.reversing import Reversal
-from billing.payments import answers, disputes, outcomes, reconciling, refunding, refunds, reversals
+from billing.notices import low_balance
+from billing.payments import answers, disputes, outcomes, receipts, reconciling, refunding, refunds, reversals
 from billing.payments.models import Dispute, Intent, Refund, RefundState
 from billing.payments.outcomes import Outcome, Settled
 from billing.payments.reconciliations import Reconciliation
@@ -27,6 +28,8 @@ def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Sett
     with transaction.atomic():
         settled = outcomes.settle(intent_id, outcome, now=now)
         if settled is not None:
+            receipts.announce(settled, now=now)
+            low_balance.tell([settled.org_id], now=now)
             publishing.publish([settled.org_id], now=now)
         return settled
 
@@ -48,13 +51,14 @@ def grant_promotional(
         grant = grants.issue_promotional(
             org_id, amount, key=key, title=title, expires_at=expires_at, reason=reason, issued_by=issued_by, now=now
         )
+        low_balance.tell([org_id], now=now)
         publishing.publish([org_id], now=now)
         return grant
 
 
 def sweep(*, now: datetime) -> int:
     """Usage was accepted: charge it, post the hours that are complete; answers how many organizations it touched."""
-    touched = charging.sweep(now=now, then=lambda org_ids: publishing.publish(org_ids, now=now))
+    touched = charging.sweep(now=now, then=lambda org_ids: _told(org_ids, now=now))
     accruals.close_due(now=now, watermark=watermark.complete_through(now))
     return len(touched)
 
@@ -156,6 +160,18 @@ def reconcile(
     """Stripe's lists and the books are compared both ways; what a webhook should have told of is told now."""
     apply = reconciling.Apply(payment_outcome, refund_told, dispute_told)
     return reconciling.reconcile(apply, now=now, since=since, say=say)
+
+
+def tell_low_balances(*, now: datetime) -> None:
+    """Balances that fell below a threshold, or rose above it, in ways that nobody looked at: by the clock, by a dispute."""
+    with transaction.atomic():
+        low_balance.tell(wallets.lock(low_balance.moved(now=now)), now=now)
+
+
+def _told(org_ids: list[int], *, now: datetime) -> None:
+    """What follows from balances that moved. The limits come last (`publishing.publish`)."""
+    low_balance.tell(org_ids, now=now)
+    publishing.publish(org_ids, now=now)
 
 
 def _payment_first(intent_id: UUID, told: reversals.Told | None, now: datetime) -> int:

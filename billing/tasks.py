@@ -8,6 +8,7 @@ from celery import shared_task
 from billing import flows
 from billing.ledger.audit import Scope
 from billing.metering import partitions
+from billing.notices import expiring, sending
 from billing.payments import disputes, polling, reconciling, refunds
 from billing.verifying import books
 from billing.webhooks import inbox
@@ -57,6 +58,21 @@ def write_off_debts() -> None:
 @shared_task
 def expire_grants() -> None:
     flows.expire(now=_now())
+
+
+@shared_task
+def tell_low_balances() -> None:
+    flows.tell_low_balances(now=_now())
+
+
+@shared_task
+def tell_expiring_credit() -> None:
+    expiring.tell(now=_now())
+
+
+@shared_task
+def send_notices() -> None:
+    sending.send(now=_now())
 
 
 @shared_task

@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, path
 from billing.api import limits as api_limits
 from billing.api import reference
 from billing.api import usage as api_usage
-from billing.views import billing, buying, ledger, limits, overview, usage
+from billing.views import alerts, billing, buying, ledger, limits, overview, usage
 from billing.webhooks import endpoints
 
 app_name = "billing"
@@ -27,5 +27,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/billing/purchases/<uuid:intent_id>", buying.purchase, name="purchase"),
     path("o/<slug:slug>/billing/purchases/<uuid:intent_id>/check", buying.purchase_check, name="purchase_check"),
     path("o/<slug:slug>/billing/purchases/<uuid:intent_id>/cancel", buying.purchase_cancel, name="purchase_cancel"),
+    path("o/<slug:slug>/billing/credits.ics", billing.expiry_calendar, name="expiry_calendar"),
+    path("o/<slug:slug>/alerts", alerts.alerts, name="alerts"),
+    path("o/<slug:slug>/alerts/settings", alerts.settings, name="alert_settings"),
     path("webhooks/stripe", endpoints.stripe, name="stripe_webhook"),
 ]

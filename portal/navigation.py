@@ -27,6 +27,7 @@ BILLING = Place("Billing", "billing:billing", "wallet")
 KEYS = Place("API keys", "orgs:keys", "key-round")
 LIMITS = Place("Models & limits", "billing:limits", "gauge")
 MEMBERS = Place("Members", "orgs:members", "users")
+ALERTS = Place("Alerts", "billing:alerts", "bell")
 SETTINGS = Place("Settings", "orgs:settings", "settings")
 MORE = Place("More", "orgs:more", "menu")
 
@@ -34,7 +35,7 @@ GROUPS = (
     Group("", (OVERVIEW, USAGE)),
     Group("Money", (BILLING,)),
     Group("Access", (KEYS, LIMITS)),
-    Group("Organization", (MEMBERS, SETTINGS)),
+    Group("Organization", (MEMBERS, ALERTS, SETTINGS)),
 )
 BOTTOM = (OVERVIEW, USAGE, BILLING, Place("Keys", KEYS.view, KEYS.icon), MORE)
 

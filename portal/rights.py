@@ -70,8 +70,9 @@ RIGHTS: dict[str, May] = {
     "recharge_rule": KEEP,
     "recharge_attempt": May(insert=ALL, update="finish_id"),
     # What people are told.
-    "notice": May(insert=ALL, update="mail tries next_try_at sent_at"),
+    "notice": May(insert=ALL, update="mail tries next_try_at sent_at sent_to unclear error"),
     "notice_settings": KEEP,
+    "low_balance_armed": LINK,
     # Use coming in.
     "usage_event": APPEND,
     "usage_seen": LINK,

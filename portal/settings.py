@@ -32,6 +32,7 @@ HTTPS = PUBLIC_URL.startswith("https://")
 # --- The house: what the operator calls things ---------------------------------------------------------------------------
 BRAND = {
     "name": env.str("BRAND_NAME", default="Purser"),
+    "address": env.str("BRAND_ADDRESS", default=""),
     "accent_light": env.str("BRAND_ACCENT_LIGHT", default="#0B5C69"),
     "accent_dark": env.str("BRAND_ACCENT_DARK", default="#5BBBC9"),
 }
@@ -160,6 +161,8 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 
 EMAIL_BACKEND: str = env.str("EMAIL_BACKEND", default="django.core.mail.backends.filebased.EmailBackend")
 EMAIL_FILE_PATH: str = env.str("EMAIL_FILE_PATH", default=str(BASE_DIR / ".local" / "mail"))
+# Per word of the mail server's: a worker must not wait for one that has stopped.
+EMAIL_TIMEOUT: int = env.int("EMAIL_TIMEOUT_SECONDS", default=15)
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="Purser <billing@example.com>")
 if env.str("EMAIL_URL", default=""):
     globals().update(env.email_url("EMAIL_URL"))
