@@ -32,7 +32,6 @@ HTTPS = PUBLIC_URL.startswith("https://")
 # --- The house: what the operator calls things ---------------------------------------------------------------------------
 BRAND = {
     "name": env.str("BRAND_NAME", default="Purser"),
-    "address": env.str("BRAND_ADDRESS", default=""),
     "accent_light": env.str("BRAND_ACCENT_LIGHT", default="#0B5C69"),
     "accent_dark": env.str("BRAND_ACCENT_DARK", default="#5BBBC9"),
 }
@@ -40,6 +39,12 @@ SUPPORT = {
     "chat_url": env.str("SUPPORT_CHAT_URL", default=""),
     "email": env.str("SUPPORT_EMAIL", default="billing@example.com"),
     "sales_url": env.str("SUPPORT_SALES_URL", default=""),
+}
+# Who issues statements and receipts, as it stands on them. Lines of the address are separated by semicolons.
+ISSUER = {
+    "name": env.str("ISSUER_NAME", default="") or BRAND["name"],
+    "address": [line.strip() for line in env.str("ISSUER_ADDRESS", default="").split(";") if line.strip()],
+    "tax_id": env.str("ISSUER_TAX_ID", default=""),
 }
 # Where keys are used: in the first steps of a new organization.
 INFERENCE_URL: str = env.str("INFERENCE_URL", default="https://api.example.com").rstrip("/")

@@ -32,6 +32,7 @@ def mail(notice: Notice, *, why: str) -> Mail:
         "letter": written,
         "why": why,
         "brand": settings.BRAND,
+        "house": _house()[0],
         "support": settings.SUPPORT,
         "button": _absolute(written.button),
         "link": _absolute(written.link),
@@ -61,9 +62,9 @@ def _text(written: Letter, choose: Link, why: str) -> str:
 
 
 def _house() -> list[str]:
-    address = settings.BRAND["address"]
+    """Who writes, and whom to ask."""
     return [
-        f"{settings.BRAND['name']}{f', {address}' if address else ''}",
+        ", ".join([settings.ISSUER["name"], *settings.ISSUER["address"]]),
         f"Questions: {settings.SUPPORT['email']}",
     ]
 

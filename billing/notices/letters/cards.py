@@ -21,7 +21,7 @@ def expiring(facts: Facts, about: About) -> Letter:
             f"{card}, saved for {about.name}, expires at the end of {expiry}.",
             "After that charges on it are refused, and auto-recharge stops.",
         ),
-        button=page(about, "billing", "See the card", anchor="method"),
+        button=page(about, "cards", "See your cards"),
         link=page(about, "billing", "See your billing"),
     )
 
@@ -38,6 +38,6 @@ def changed(facts: Facts, about: About) -> Letter:
             means.format(name=about.name),
         ),
         notes=("If nobody of you did this, look at who may move money.",),
-        button=page(about, "billing", "See the card", anchor="method"),
+        button=page(about, "cards", "See your cards"),
         link=page(about, "billing", "See your billing"),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from billing import wording
 from billing.money import usd
@@ -93,9 +93,13 @@ class Letter:
     notes: tuple[str, ...] = ()
 
 
-def page(about: About, name: str, label: str, *, anchor: str = "") -> Link:
-    """A page of the organization."""
-    return Link(label, reverse(f"billing:{name}", kwargs={"slug": about.slug}) + (f"#{anchor}" if anchor else ""))
+def page(about: About, name: str, label: str, *, anchor: str = "", **part: str) -> Link:
+    """A page of the organization. Where there is none of that name it is the Billing page: the letter goes out anyway."""
+    try:
+        path = reverse(f"billing:{name}", kwargs={"slug": about.slug, **part})
+    except NoReverseMatch:
+        path = reverse("billing:billing", kwargs={"slug": about.slug})
+    return Link(label, path + (f"#{anchor}" if anchor else ""))
 
 
 def signed(name: str, token: str, label: str) -> Link:

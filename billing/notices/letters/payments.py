@@ -29,8 +29,8 @@ def receipt(facts: Facts, about: About) -> Letter:
             Row("Paid", facts.money("amount"), total=True),
         ),
         notes=told(expiry(facts) if _is_some(facts, "new_credit") else "", NO_TAX),
-        button=page(about, "billing", "See your credit", anchor="credits"),
-        link=page(about, "billing", "See the ledger", anchor="ledger"),
+        button=page(about, "receipt", "See the receipt", intent_id=facts.text("intent")),
+        link=page(about, "billing", "See your credit", anchor="credits"),
     )
 
 
@@ -44,7 +44,7 @@ def statement(facts: Facts, about: About) -> Letter:
             f"The credit of {about.name} at the end of {month}, UTC.",
             f"{month} is closed: nothing in it changes.",
         ),
-        button=page(about, "billing", "See your billing"),
+        button=page(about, "statement", "See the statement", number=facts.text("number")),
         link=page(about, "billing", "See the ledger", anchor="ledger"),
     )
 
@@ -63,7 +63,7 @@ def settlement_failed(facts: Facts, about: About) -> Letter:
         ),
         notes=("Credit that you buy pays this first.",),
         button=page(about, "buy", "Buy credits"),
-        link=page(about, "billing", "Check the card", anchor="method"),
+        link=page(about, "cards", "Use another card"),
     )
 
 

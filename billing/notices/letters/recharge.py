@@ -26,7 +26,7 @@ def made(facts: Facts, about: About) -> Letter:
             Row("Paid", facts.money("amount"), total=True),
         ),
         notes=told(expiry(facts), NO_TAX),
-        button=page(about, "billing", "See why", anchor="ledger"),
+        button=page(about, "receipt", "See the receipt", intent_id=facts.text("intent")),
         link=_stop(facts, about),
     )
 
@@ -66,7 +66,7 @@ def paused(facts: Facts, about: About) -> Letter:
         button=signed("recharge_finish", facts.text("finish_token"), "Finish the payment")
         if finish
         else page(about, "buy", "Buy credits"),
-        link=page(about, "billing", "Use another card", anchor="method"),
+        link=page(about, "cards", "Use another card"),
     )
 
 
@@ -79,7 +79,7 @@ def changed(facts: Facts, about: About) -> Letter:
             label="Auto-recharge",
             figure="Off",
             sentences=(f"Auto-recharge of {about.name} is off: {asked}.", "No card is charged by it any more."),
-            button=page(about, "billing", "See your billing"),
+            button=page(about, "recharge", "See auto-recharge"),
             link=page(about, "buy", "Buy credits"),
         )
     low, high = facts.money("threshold"), facts.money("recharge_to")
@@ -94,7 +94,7 @@ def changed(facts: Facts, about: About) -> Letter:
             else "There is no monthly cap.",
         ),
         notes=("If nobody of you did this, stop it and look at who may move money.",),
-        button=page(about, "billing", "See your billing"),
+        button=page(about, "recharge", "See auto-recharge"),
         link=_stop(facts, about),
     )
 
@@ -110,7 +110,7 @@ def _capped(facts: Facts, about: About) -> Letter:
         ),
         notes=(f"Until then {about.name} uses the credit it has.",),
         button=page(about, "buy", "Buy credits"),
-        link=page(about, "billing", "Change the cap"),
+        link=page(about, "recharge", "Change the cap"),
     )
 
 
@@ -118,4 +118,4 @@ def _stop(facts: Facts, about: About) -> Link:
     """Stops it with one click and no signing in; without a token, the page where it is set."""
     if facts.has("stop_token"):
         return signed("recharge_stop", facts.text("stop_token"), "Stop auto-recharge")
-    return page(about, "billing", "Change auto-recharge")
+    return page(about, "recharge", "Change auto-recharge")

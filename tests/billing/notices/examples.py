@@ -4,7 +4,7 @@ from billing.notices.models import Kind
 
 INTENT = "0196340c-8b1e-7c3a-9f00-5a1b2c3d4e5f"
 VISA = {"card_brand": "visa", "card_last4": "4242"}
-RECHARGE = {"attempt": INTENT, "amount": "130.02", "stop_token": "stop-me"}
+RECHARGE = {"attempt": INTENT, "intent": INTENT, "amount": "130.02", "stop_token": "stop-me"}
 
 FACTS: dict[str, tuple[Kind, dict[str, str | int | bool | None]]] = {
     "receipt": (

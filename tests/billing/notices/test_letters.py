@@ -94,10 +94,11 @@ def test_a_name_is_a_name_and_no_mark_up(acme: Organization, tell: Tell) -> None
 
 
 def test_the_house_is_called_what_the_operator_calls_it(tell: Tell, settings: Any) -> None:
-    settings.BRAND = {**settings.BRAND, "name": "Tokenworks", "address": "1 Main Street, Springfield"}
+    settings.BRAND = {**settings.BRAND, "name": "Tokenworks"}
+    settings.ISSUER = {"name": "Tokenworks Inc.", "address": ["1 Main Street", "Springfield"], "tax_id": ""}
     made = mail(tell())
     assert made.subject == "Receipt: $130.02 to Tokenworks"
-    assert "Tokenworks, 1 Main Street, Springfield\nQuestions: billing@purser.example" in made.text
+    assert "Tokenworks Inc., 1 Main Street, Springfield\nQuestions: billing@purser.example" in made.text
     assert "Purser" not in made.text
 
 

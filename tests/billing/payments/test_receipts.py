@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing import flows
+from billing.limits import publishing
 from billing.money import ZERO
 from billing.notices import rendering
 from billing.notices.models import Kind, Notice
@@ -88,7 +88,7 @@ def test_neither_the_credit_without_the_receipt_nor_the_other_way(
     def breaks(*given: object, **named: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(flows.publishing, "publish", breaks)
+    monkeypatch.setattr(publishing, "publish", breaks)
     with pytest.raises(RuntimeError):
         settle(intent, PAID)
     assert told() == []

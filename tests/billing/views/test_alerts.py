@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -61,12 +62,18 @@ def test_the_list_says_what_the_mail_says_and_to_how_many_it_went(
     assert "The e-mail is on its way" in shown
 
 
-def test_no_signed_link_stands_in_the_list(alice_client: Client, acme: Organization, at_noon: datetime) -> None:
+def test_no_signed_link_stands_in_the_list(
+    alice_client: Client, acme: Organization, at_noon: datetime, settings: Any
+) -> None:
     """Who may only read must not find in the list what stops auto-recharge."""
-    facts = {"on": True, "threshold": "20", "recharge_to": "150", "cap": None, "stop_token": "stop-me"}
+    settings.ROOT_URLCONF = "tests.billing.notices.urls"
+    facts: announcing.Facts = {
+        "on": True, "threshold": "20", "recharge_to": "150", "cap": None, "stop_token": "stop-me"
+    }  # fmt: skip
     announcing.announce(acme.pk, Kind.RECHARGE_CHANGED, key="1", facts=facts, now=at_noon)
-    Notice.objects.filter(kind=Kind.RECHARGE_CHANGED)
-    assert "stop-me" not in page(alice_client)
+    shown = page(alice_client)
+    assert "<b>Auto-recharge of Acme Research is on: below $20.00, up to $150.00</b>" in shown
+    assert "stop-me" not in shown
 
 
 def test_one_without_words_holds_up_no_other(alice_client: Client, acme: Organization, at_noon: datetime) -> None:
