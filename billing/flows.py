@@ -19,10 +19,12 @@ from billing.ledger.models import CreditGrant
 from billing.limits import publishing
 from billing.metering import charging, reversing, watermark
 from billing.metering.reversing import Reversal
+from billing.notices import low_balance
 from billing.payments import (
     answers,
     card_charges,
     collecting,
+    credited,
     disputes,
     outcomes,
     reconciling,
@@ -53,6 +55,8 @@ def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Sett
             if settled.changed:
                 receipts.issue(intent_id, now=now)
             dunning.heard(settled, now=now)
+            credited.announce(settled, now=now)
+            low_balance.tell([settled.org_id], now=now)
             publishing.publish([settled.org_id], now=now)
         return settled
 
@@ -75,6 +79,7 @@ def grant_promotional(
             org_id, amount, key=key, title=title, expires_at=expires_at, reason=reason, issued_by=issued_by, now=now
         )
         recharging.credited(org_id, now=now)
+        low_balance.tell([org_id], now=now)
         publishing.publish([org_id], now=now)
         return grant
 
@@ -85,7 +90,7 @@ def sweep(*, now: datetime) -> int:
     def then(org_ids: list[int], charged: list[int]) -> None:
         if levels.usage_charged(charged, now=now):
             queue.hint(current_app.signature(RECHARGE))
-        publishing.publish(org_ids, now=now)
+        _told(org_ids, now=now)
 
     touched = charging.sweep(now=now, then=then)
     accruals.close_due(now=now, watermark=watermark.complete_through(now))
@@ -302,6 +307,18 @@ def reconcile(
 def _drain(org_id: int, now: datetime) -> None:
     """Whatever it used is charged; is it low by that, then it is remembered. Its wallet is locked."""
     levels.usage_charged(charging.drain([org_id], now=now).charged, now=now)
+
+
+def tell_low_balances(*, now: datetime) -> None:
+    """Balances that fell below a threshold, or rose above it, in ways that nobody looked at: by the clock, by a dispute."""
+    with transaction.atomic():
+        low_balance.tell(wallets.lock(low_balance.moved(now=now)), now=now)
+
+
+def _told(org_ids: list[int], *, now: datetime) -> None:
+    """What follows from balances that moved. The limits come last (`publishing.publish`)."""
+    low_balance.tell(org_ids, now=now)
+    publishing.publish(org_ids, now=now)
 
 
 def _payment_first(intent_id: UUID, told: reversals.Told | None, now: datetime) -> int:

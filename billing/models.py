@@ -18,7 +18,7 @@ from billing.metering.models import (
     UsageReversal,
     UsageSeen,
 )
-from billing.notices.models import Notice, NoticeSettings
+from billing.notices.models import LowBalanceArmed, Notice, NoticeSettings
 from billing.payments.models import Customer, Dispute, DisputeMovement, Intent, PaymentMethod, Refund
 from billing.payments.reconciliations import Reconciliation, ReconciliationFinding
 from billing.recharge.models import Attempt, Consent, Rule
@@ -56,6 +56,7 @@ __all__ = [
     "LimitsAnswer",
     "LimitsClock",
     "LimitsResolved",
+    "LowBalanceArmed",
     "Notice",
     "NoticeSettings",
     "PayerBase",

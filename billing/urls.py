@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, path
 from billing.api import limits as api_limits
 from billing.api import reference
 from billing.api import usage as api_usage
-from billing.views import billing, buying, details, ledger, limits, overview, statements, usage
+from billing.views import alerts, billing, buying, details, ledger, limits, overview, statements, usage
 from billing.webhooks import endpoints
 
 app_name = "billing"
@@ -36,5 +36,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/statements/<str:number>", statements.statement, name="statement"),
     path("o/<slug:slug>/receipts/<uuid:intent_id>", statements.receipt, name="receipt"),
     path("o/<slug:slug>/receipts/<uuid:intent_id>.pdf", statements.receipt_pdf, name="receipt_pdf"),
+    path("o/<slug:slug>/billing/credits.ics", billing.expiry_calendar, name="expiry_calendar"),
+    path("o/<slug:slug>/alerts", alerts.alerts, name="alerts"),
+    path("o/<slug:slug>/alerts/settings", alerts.settings, name="alert_settings"),
     path("webhooks/stripe", endpoints.stripe, name="stripe_webhook"),
 ]

@@ -28,6 +28,7 @@ STATEMENTS = Place("Statements", "billing:statements", "file-text")
 KEYS = Place("API keys", "orgs:keys", "key-round")
 LIMITS = Place("Models & limits", "billing:limits", "gauge")
 MEMBERS = Place("Members", "orgs:members", "users")
+ALERTS = Place("Alerts", "billing:alerts", "bell")
 SETTINGS = Place("Settings", "orgs:settings", "settings")
 MORE = Place("More", "orgs:more", "menu")
 
@@ -35,7 +36,7 @@ GROUPS = (
     Group("", (OVERVIEW, USAGE)),
     Group("Money", (BILLING, STATEMENTS)),
     Group("Access", (KEYS, LIMITS)),
-    Group("Organization", (MEMBERS, SETTINGS)),
+    Group("Organization", (MEMBERS, ALERTS, SETTINGS)),
 )
 BOTTOM = (OVERVIEW, USAGE, BILLING, Place("Keys", KEYS.view, KEYS.icon), MORE)
 

@@ -93,7 +93,7 @@ FOR_EVER = "".join(
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0019_statements")]
+    dependencies = [("billing", "0020_statements")]
     operations = [
         migrations.RunSQL(sql) for sql in (SAME_ORGANIZATION, COUNTERS, NUMBERS, STATEMENTS, RECEIPTS, FOR_EVER)
     ]

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0018_settlement_guards"),
+        ("billing", "0019_settlement_guards"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
