@@ -16,10 +16,23 @@ from billing.ledger.models import CreditGrant
 from billing.limits import publishing
 from billing.metering import charging, reversing, watermark
 from billing.metering.reversing import Reversal
-from billing.payments import answers, disputes, outcomes, reconciling, refunding, refunds, reversals
-from billing.payments.models import Dispute, Intent, Refund, RefundState
+from billing.payments import (
+    answers,
+    card_setups,
+    detaching,
+    disputes,
+    methods,
+    outcomes,
+    reconciling,
+    refunding,
+    refunds,
+    reversals,
+)
+from billing.payments.card_setups import CardSetup
+from billing.payments.models import Dispute, Intent, PaymentMethod, Refund, RefundState
 from billing.payments.outcomes import Outcome, Settled
 from billing.payments.reconciliations import Reconciliation
+from billing.recharge import cards
 
 
 def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Settled | None:
@@ -128,6 +141,38 @@ def dispute_told(told: answers.Dispute, *, now: datetime) -> Dispute | None:
         settled = disputes.settle(told, Intent.objects.get(pk=intent_id), now=now)
         publishing.publish([org_id], now=now)
         return settled
+
+
+def card_saved(setup_id: UUID, outcome: card_setups.Outcome, *, now: datetime) -> CardSetup | None:
+    """Stripe said what became of a page to save a card on: by its answer, a webhook or the poller. None: not ours."""
+    with transaction.atomic():
+        return card_setups.settle(setup_id, outcome, now=now)
+
+
+def choose_card(org_id: int, method_id: int, *, now: datetime) -> PaymentMethod:
+    """A customer makes a card the default; raises `CardRefused`."""
+    with transaction.atomic():
+        wallets.lock([org_id])
+        return methods.choose(org_id, method_id, now=now)
+
+
+def remove_card(org_id: int, method_id: int, *, now: datetime) -> None:
+    """A customer removes a card: never charged again from the commit on, then Stripe lets it go. Raises `CardRefused`."""
+    with transaction.atomic():
+        wallets.lock([org_id])
+        cards.refuse_if_used(org_id, method_id)
+        methods.remove(org_id, method_id, now=now)
+    detaching.release(method_id, card_told, now=now)
+
+
+def card_told(told: answers.Method, *, now: datetime) -> PaymentMethod | None:
+    """What Stripe says of a saved card: by an answer, a webhook or the poller. None: not ours."""
+    org_id = methods.organization(told.card.method_id)
+    if org_id is None:
+        return None
+    with transaction.atomic():
+        wallets.lock([org_id])
+        return methods.told(told, now=now)
 
 
 def write_off_debts(*, now: datetime) -> Decimal:

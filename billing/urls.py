@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, path
 from billing.api import limits as api_limits
 from billing.api import reference
 from billing.api import usage as api_usage
-from billing.views import billing, buying, ledger, limits, overview, usage
+from billing.views import billing, buying, cards, ledger, limits, overview, usage
 from billing.webhooks import endpoints
 
 app_name = "billing"
@@ -27,5 +27,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/billing/purchases/<uuid:intent_id>", buying.purchase, name="purchase"),
     path("o/<slug:slug>/billing/purchases/<uuid:intent_id>/check", buying.purchase_check, name="purchase_check"),
     path("o/<slug:slug>/billing/purchases/<uuid:intent_id>/cancel", buying.purchase_cancel, name="purchase_cancel"),
+    path("o/<slug:slug>/billing/cards", cards.cards, name="cards"),
+    path("o/<slug:slug>/billing/cards/add", cards.add, name="card_add"),
+    path("o/<slug:slug>/billing/cards/added/<uuid:setup_id>", cards.setup, name="card_setup"),
+    path("o/<slug:slug>/billing/cards/added/<uuid:setup_id>/check", cards.setup_check, name="card_setup_check"),
+    path("o/<slug:slug>/billing/cards/added/<uuid:setup_id>/cancel", cards.setup_cancel, name="card_setup_cancel"),
+    path("o/<slug:slug>/billing/cards/<int:card_id>/default", cards.make_default, name="card_default"),
+    path("o/<slug:slug>/billing/cards/<int:card_id>/remove", cards.remove, name="card_remove"),
     path("webhooks/stripe", endpoints.stripe, name="stripe_webhook"),
 ]

@@ -74,6 +74,8 @@ app.conf.beat_schedule = {
     "work through what others told us": _every(10, "process_inbox"),
     "ask what became of open payments": _every(60, "poll_payments"),
     "ask what became of refunds and disputes": _every(60, "poll_reversals"),
+    "ask what became of cards that were added or removed": _every(60, "poll_cards"),
+    "tell of cards that expire soon": _every(3600, "announce_expiring_cards"),
     "end grants that came to their end": _every(60, "expire_grants"),
     "ask whether the books are right": _every(3600, "verify_ledger"),
     "let go of debts that are too old": _nightly("3", 10, "write_off_debts"),

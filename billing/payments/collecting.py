@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from billing.ledger import balances
 from billing.money import NotMoney, from_cents
-from billing.payments import buying, gateway, outcomes
+from billing.payments import buying, customers, gateway, outcomes
 from billing.payments.answers import Checkout
 from billing.payments.models import OPEN_STATES, Customer, Intent, Purpose
 from orgs.models import Organization
@@ -155,9 +155,10 @@ def _ask_for_checkout(intent: Intent, now: datetime) -> Checkout:
     )  # fmt: skip
     if intent.deadline is None:
         raise ValueError(f"purchase {intent.pk} has no deadline")
+    email = intent.created_by.email if intent.created_by else ""
     new = gateway.NewCheckout(
         intent_id=intent.pk,
-        customer_id=_customer(intent, organization, now),
+        customer_id=customers.at_stripe(organization, email, cause=intent.pk, now=now),
         amount_cents=intent.amount_cents,
         title=f"{settings.BRAND['name']} credit",
         expires_at=intent.deadline,
@@ -165,19 +166,3 @@ def _ask_for_checkout(intent: Intent, now: datetime) -> Checkout:
         cancel_url=here,
     )
     return gateway.create_checkout(new, key=f"{intent.pk}:{intent.attempt}")
-
-
-def _customer(intent: Intent, organization: Organization, now: datetime) -> str:
-    """The organization's customer at Stripe, made with its first purchase. Of two made at once the first one stays.
-
-    Its key changes with the minute, so that an error Stripe remembers does not stand in the way for a day: a customer too
-    many costs nothing.
-    """
-    known = Customer.objects.filter(wallet_id=intent.wallet_id).first()
-    if known is not None:
-        return known.stripe_id
-    email = intent.created_by.email if intent.created_by else ""
-    new = gateway.NewCustomer(organization.pk, organization.name, email)
-    stripe_id = gateway.create_customer(new, key=f"{intent.pk}:customer:{now:%d%H%M}")
-    customer, _ = Customer.objects.get_or_create(wallet_id=intent.wallet_id, defaults={"stripe_id": stripe_id})
-    return customer.stripe_id

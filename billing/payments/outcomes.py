@@ -15,9 +15,9 @@ from billing.ledger import grants, posting, wallets
 from billing.ledger.chart import Code
 from billing.ledger.models import GrantSource
 from billing.money import from_cents
-from billing.payments import declines
+from billing.payments import declines, methods
 from billing.payments.answers import Card, Checkout, Payment
-from billing.payments.models import OPEN_STATES, Intent, PaymentMethod, Purpose, State
+from billing.payments.models import OPEN_STATES, Intent, Purpose, State
 
 log = structlog.get_logger(__name__)
 
@@ -210,7 +210,7 @@ def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
         _set_aside(intent, paid, f"pay:{intent.pk}", "does_not_fit", now)
         return None
     if paid.card is not None:
-        _save_card(intent.wallet_id, paid.card, now)
+        methods.save(intent.wallet_id, paid.card, now=now)
     source, title = CREDIT[purpose]
     amount = from_cents(paid.amount_cents)
     grants.issue_paid(
@@ -239,21 +239,3 @@ def _set_aside(intent: Intent, paid: Paid, key: str, why: str, now: datetime) ->
             paid.charged_at,
         )  # fmt: skip
         posting.post([entry], now=now)
-
-
-def _save_card(org_id: int, card: Card, now: datetime) -> None:
-    """Keep the card for later charges (A43); the first one is the default. The same card again is not listed twice."""
-    kept = PaymentMethod.objects.filter(wallet_id=org_id, detached_at=None)
-    same = kept.filter(brand=card.brand, last4=card.last4, exp_month=card.exp_month, exp_year=card.exp_year)
-    if PaymentMethod.objects.filter(stripe_id=card.method_id).exists() or same.exists():
-        return
-    PaymentMethod.objects.create(
-        wallet_id=org_id,
-        stripe_id=card.method_id,
-        brand=card.brand,
-        last4=card.last4,
-        exp_month=card.exp_month,
-        exp_year=card.exp_year,
-        is_default=not kept.filter(is_default=True).exists(),
-        created_at=now,
-    )

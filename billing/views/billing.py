@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from billing import wording
 from billing.graphs import credits, freshness, takenback
 from billing.ledger import balances
-from billing.payments.models import PaymentMethod
+from billing.payments import methods
 from billing.views import ledger, query, reading
 from orgs import access
 from orgs.access import OrgRequest
@@ -35,13 +35,18 @@ def billing(request: OrgRequest, slug: str) -> HttpResponse:
         "now": now,
         "fresh": freshness.of_charges(now=now),
         "back": takenback.standing(org_id),
-        "method": PaymentMethod.objects.filter(wallet=org_id, is_default=True, detached_at=None).first(),
+        **_cards(org_id),
         "ceiling": settings.OVERDRAFT_CEILING_USD,
         **_head(request, now),
         **_grants(request),
         **ledger.part(request),
     }
     return render(request, "billing/billing.html", page)
+
+
+def _cards(org_id: int) -> dict[str, Any]:
+    cards = list(methods.of(org_id))
+    return {"cards": cards, "method": next((card for card in cards if card.is_default), None)}
 
 
 def _head(request: OrgRequest, now: datetime) -> dict[str, Any]:

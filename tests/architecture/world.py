@@ -18,7 +18,7 @@ from billing.metering import gateways, partitions
 from orgs import keys
 from orgs.models import Organization, Role, User
 from tests.architecture.routes import Door, Own, Page
-from tests.factories import catalog, usage
+from tests.factories import cards, catalog, usage
 from tests.factories import orgs as people
 
 ANONYMOUS, STRANGER, INACTIVE, STAFF, PLAIN_STAFF = "anonymous", "stranger", "inactive", "staff", "staff without rights"
@@ -118,7 +118,7 @@ def _gone(acme: Organization) -> str:
 
 
 def _things(org: Organization, member: User, *, now: datetime) -> dict[str, str]:
-    """One of each that an address can name: a member, a key, a purchase and its line in the ledger."""
+    """One of each that an address can name: a member, a key, a purchase and its line in the ledger, a card."""
     membership = people.member(org, member, Role.DEVELOPER)
     key = people.key(org, "prod-api")
     grant = usage.bought(org, "100.00", now=now)
@@ -130,6 +130,7 @@ def _things(org: Organization, member: User, *, now: datetime) -> dict[str, str]
         "fingerprint": keys.fingerprint(key.secret).hex(),
         "intent_id": str(grant.payment_id),
         "line": line,
+        **cards.things(org, member, now=now),
     }
 
 
