@@ -19,7 +19,6 @@ from billing.metering.reversing import Reversal
 from billing.payments import (
     answers,
     card_setups,
-    detaching,
     disputes,
     methods,
     outcomes,
@@ -157,12 +156,11 @@ def choose_card(org_id: int, method_id: int, *, now: datetime) -> PaymentMethod:
 
 
 def remove_card(org_id: int, method_id: int, *, now: datetime) -> None:
-    """A customer removes a card: never charged again from the commit on, then Stripe lets it go. Raises `CardRefused`."""
+    """A customer removes a card: it is never charged again, and Stripe soon lets it go. Raises `CardRefused`."""
     with transaction.atomic():
         wallets.lock([org_id])
         cards.refuse_if_used(org_id, method_id)
         methods.remove(org_id, method_id, now=now)
-    detaching.release(method_id, card_told, now=now)
 
 
 def card_told(told: answers.Method, *, now: datetime) -> PaymentMethod | None:

@@ -1,10 +1,10 @@
-"""Stripe lets go of a removed card: told at once, and again by the clock until it is known.
+"""Stripe lets go of a removed card: told by the clock, again and again until it is known.
 
 Detaching twice changes nothing there, so an unknown outcome is simply asked about. What Stripe says is only brought here;
 applying it is `methods.told`, by way of `billing.flows`.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -17,13 +17,11 @@ from billing.payments.models import PaymentMethod
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 200
-LEAVE_ALONE = timedelta(seconds=45)
-"""A card removed this lately is probably being let go by the request that removed it."""
 GONE = "resource_missing"
 
 DUE = """
 SELECT id FROM payment_method
-WHERE detached_at <= %(left_alone)s AND released_at IS NULL
+WHERE detached_at <= %(now)s AND released_at IS NULL
     AND (checked_at IS NULL
         OR checked_at <= %(now)s::timestamptz - greatest('15 s', least('6 h', (%(now)s::timestamptz - detached_at) / 20)))
 ORDER BY checked_at NULLS FIRST, detached_at
@@ -51,15 +49,13 @@ def poll(apply: Apply, *, now: datetime) -> int:
 
 def due(*, now: datetime) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(DUE, {"now": now, "left_alone": now - LEAVE_ALONE, "at_once": AT_ONCE})
+        cursor.execute(DUE, {"now": now, "at_once": AT_ONCE})
         return [method_id for (method_id,) in cursor.fetchall()]
 
 
 def release(method_id: int, apply: Apply, *, now: datetime) -> None:
     """Detach the card there. Never raises for Stripe's troubles: then the clock comes back to it."""
     method = PaymentMethod.objects.get(pk=method_id)
-    if method.detached_at is None or method.released_at is not None:
-        return
     told = _detach(method)
     if told is None:
         PaymentMethod.objects.filter(pk=method_id).update(checked_at=now)

@@ -18,7 +18,7 @@ from billing.metering import gateways, partitions
 from orgs import keys
 from orgs.models import Organization, Role, User
 from tests.architecture.routes import Door, Own, Page
-from tests.factories import cards, catalog, usage
+from tests.factories import adding_cards, catalog, usage
 from tests.factories import orgs as people
 
 ANONYMOUS, STRANGER, INACTIVE, STAFF, PLAIN_STAFF = "anonymous", "stranger", "inactive", "staff", "staff without rights"
@@ -130,7 +130,7 @@ def _things(org: Organization, member: User, *, now: datetime) -> dict[str, str]
         "fingerprint": keys.fingerprint(key.secret).hex(),
         "intent_id": str(grant.payment_id),
         "line": line,
-        **cards.things(org, member, now=now),
+        **adding_cards.things(org, member, now=now),
     }
 
 

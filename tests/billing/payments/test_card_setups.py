@@ -15,7 +15,7 @@ from billing.payments.card_setups import CardSetup, SetupState
 from billing.payments.models import PaymentMethod
 from orgs.models import Organization, User
 from sandbox.stripe import Running
-from tests.factories.cards import begin, look, saved
+from tests.factories.adding_cards import begin, look, saved
 from tests.factories.paying import ASKS, DECLINES, PAYS, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)

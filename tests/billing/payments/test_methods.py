@@ -16,7 +16,7 @@ from billing.payments.models import Intent, PaymentMethod, Purpose, State
 from billing.webhooks import stripe as webhook
 from orgs.models import Organization, User
 from sandbox.stripe import Running
-from tests.factories.cards import card, saved
+from tests.factories.adding_cards import card, saved
 from tests.factories.paying import pay, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,7 +30,9 @@ def at_stripe(stripe: Running, method: PaymentMethod) -> Any:
 
 
 def removed(method: PaymentMethod) -> PaymentMethod:
+    """Here, and as soon as the clock comes by at Stripe too."""
     flows.remove_card(method.wallet_id, method.pk, now=timezone.now())
+    detaching.poll(flows.card_told, now=timezone.now())
     method.refresh_from_db()
     return method
 
