@@ -73,6 +73,7 @@ app.conf.beat_schedule = {
     "charge what gateways reported": _every(5, "sweep_usage"),
     "work through what others told us": _every(10, "process_inbox"),
     "ask what became of open payments": _every(60, "poll_payments"),
+    "recharge balances that are low": _every(60, "recharge_credit"),
     "ask what became of refunds and disputes": _every(60, "poll_reversals"),
     "ask what became of cards that were added or removed": _every(60, "poll_cards"),
     "tell of cards that expire soon": _every(3600, "announce_expiring_cards"),

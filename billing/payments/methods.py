@@ -135,6 +135,13 @@ def told(told: answers.Method, *, now: datetime) -> PaymentMethod | None:
     return method
 
 
+def gone(method_id: int | None, *, now: datetime) -> None:
+    """Stripe refused to charge it since it is nobody's any more: it was detached there, and we were not told."""
+    method = PaymentMethod.objects.filter(pk=method_id, detached_at=None).first()
+    if method is not None:
+        _detach(method, now)
+
+
 def organization(stripe_id: str) -> int | None:
     return PaymentMethod.objects.filter(stripe_id=stripe_id).values_list("wallet_id", flat=True).first()
 

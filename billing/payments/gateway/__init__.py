@@ -26,6 +26,7 @@ from billing.payments.gateway.money_back import (
     refunds_of,
     refunds_since,
 )
+from billing.payments.gateway.off_session import NewCardCharge, cancel_payment, charge_card, find_payment
 from billing.payments.gateway.paying import (
     NewCheckout,
     NewCustomer,
@@ -54,12 +55,15 @@ __all__ = [
     "REFUND",
     "CalledInsideTransaction",
     "Declined",
+    "NewCardCharge",
     "NewCardPage",
     "NewCheckout",
     "NewCustomer",
     "NewRefund",
     "Refused",
     "Unknown",
+    "cancel_payment",
+    "charge_card",
     "charges_since",
     "create_card_page",
     "create_checkout",
@@ -71,6 +75,7 @@ __all__ = [
     "expire_checkout",
     "find_card_page",
     "find_checkout",
+    "find_payment",
     "read_card_page",
     "read_charge",
     "read_checkout",

@@ -61,7 +61,7 @@ CREATE TRIGGER payment_intent_card_is_there BEFORE INSERT ON payment_intent
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0016_saved_cards")]
+    dependencies = [("billing", "0018_saved_cards")]
     operations = [
         migrations.RunSQL(sql)
         for sql in (SAME_ORGANIZATION, SETUPS_MOVE_FORWARD, REMOVED_FOR_GOOD, NO_CHARGE_OF_A_REMOVED_CARD)

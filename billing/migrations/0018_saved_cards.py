@@ -1,4 +1,4 @@
-"""Saving a card without paying, and letting one go. Their guards follow in 0017."""
+"""Saving a card without paying, and letting one go. Their guards follow in 0019."""
 
 import uuid
 
@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0015_recharge_guards"),
+        ("billing", "0017_recharge_low_since"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
