@@ -91,6 +91,8 @@ def reverse_usage(reversal: Reversal, *, now: datetime) -> reversing.Reversed:
     """A gateway takes an event back."""
     with transaction.atomic():
         done = reversing.reverse(reversal, now=now)
+        levels.usage_charged([done.org_id] if done.charged else [], now=now)
+        levels.lifted([done.org_id], now=now)
         publishing.publish([done.org_id], now=now)
         return done
 
