@@ -176,10 +176,13 @@ def choose_card(org_id: int, method_id: int, *, now: datetime) -> PaymentMethod:
         return methods.choose(org_id, method_id, now=now)
 
 
-def remove_card(org_id: int, method_id: int, *, now: datetime) -> None:
-    """A customer removes a card: it is never charged again, and Stripe soon lets it go. Raises `CardRefused`."""
+def remove_card(org_id: int, method_id: int, *, stop_recharge: bool = False, now: datetime) -> None:
+    """A customer removes a card: it is never charged again, and Stripe soon lets it go. Raises `CardRefused`, also while
+    auto-recharge charges it, unless that is to be stopped first."""
     with transaction.atomic():
         wallets.lock([org_id])
+        if stop_recharge and cards.is_used(org_id, method_id):
+            rules.switch_off(org_id, now=now)
         cards.refuse_if_used(org_id, method_id)
         methods.remove(org_id, method_id, now=now)
 

@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, path
 from billing.api import limits as api_limits
 from billing.api import reference
 from billing.api import usage as api_usage
-from billing.views import billing, buying, cards, ledger, limits, overview, usage
+from billing.views import billing, buying, cards, ledger, limits, overview, recharge, recharge_links, usage
 from billing.webhooks import endpoints
 
 app_name = "billing"
@@ -34,5 +34,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/billing/cards/added/<uuid:setup_id>/cancel", cards.setup_cancel, name="card_setup_cancel"),
     path("o/<slug:slug>/billing/cards/<int:card_id>/default", cards.make_default, name="card_default"),
     path("o/<slug:slug>/billing/cards/<int:card_id>/remove", cards.remove, name="card_remove"),
+    path("o/<slug:slug>/billing/recharge", recharge.recharge, name="recharge"),
+    path("o/<slug:slug>/billing/recharge/save", recharge.save, name="recharge_save"),
+    path("o/<slug:slug>/billing/recharge/off", recharge.off, name="recharge_off"),
+    path("recharge/stop/<str:token>", recharge_links.stop, name="recharge_stop"),
+    path("recharge/finish/<str:token>", recharge_links.finish, name="recharge_finish"),
+    path("recharge/paid/<uuid:intent_id>", recharge_links.paid, name="recharge_paid"),
     path("webhooks/stripe", endpoints.stripe, name="stripe_webhook"),
 ]

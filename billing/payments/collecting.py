@@ -150,9 +150,7 @@ def _note_call(intent_id: UUID, now: datetime) -> tuple[Intent, bool]:
 
 def _ask_for_checkout(intent: Intent, now: datetime) -> Checkout:
     organization = Organization.objects.get(pk=intent.wallet_id)
-    here = settings.PUBLIC_URL + reverse(
-        "billing:purchase", kwargs={"slug": organization.slug, "intent_id": intent.pk}
-    )  # fmt: skip
+    here = settings.PUBLIC_URL + _comes_back_to(intent, organization.slug)
     if intent.deadline is None:
         raise ValueError(f"purchase {intent.pk} has no deadline")
     email = intent.created_by.email if intent.created_by else ""
@@ -166,3 +164,10 @@ def _ask_for_checkout(intent: Intent, now: datetime) -> Checkout:
         cancel_url=here,
     )
     return gateway.create_checkout(new, key=f"{intent.pk}:{intent.attempt}")
+
+
+def _comes_back_to(intent: Intent, slug: str) -> str:
+    """The page of the purchase; for whoever pays without being signed in one that asks for no sign-in."""
+    if intent.created_by_id is None:
+        return reverse("billing:recharge_paid", kwargs={"intent_id": intent.pk})
+    return reverse("billing:purchase", kwargs={"slug": slug, "intent_id": intent.pk})

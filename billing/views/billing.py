@@ -14,7 +14,9 @@ from billing import wording
 from billing.graphs import credits, freshness, takenback
 from billing.ledger import balances
 from billing.payments import methods
-from billing.views import ledger, query, reading
+from billing.recharge import figures, looking, rules
+from billing.recharge.models import Standing
+from billing.views import ledger, query, reading, recharge_words
 from orgs import access
 from orgs.access import OrgRequest
 
@@ -36,6 +38,7 @@ def billing(request: OrgRequest, slug: str) -> HttpResponse:
         "fresh": freshness.of_charges(now=now),
         "back": takenback.standing(org_id),
         **_cards(org_id),
+        **_recharge(request, now),
         "ceiling": settings.OVERDRAFT_CEILING_USD,
         **_head(request, now),
         **_grants(request),
@@ -47,6 +50,18 @@ def billing(request: OrgRequest, slug: str) -> HttpResponse:
 def _cards(org_id: int) -> dict[str, Any]:
     cards = list(methods.of(org_id))
     return {"cards": cards, "method": next((card for card in cards if card.is_default), None)}
+
+
+def _recharge(request: OrgRequest, now: datetime) -> dict[str, Any]:
+    rule = rules.of(request.organization.pk)
+    works = rule is not None and rule.standing == Standing.ON
+    return {
+        "rule": rule,
+        "recharged": looking.preview(rule.wallet_id, figures.terms(rule), rule=rule, now=now)
+        if rule and works
+        else None,
+        "trouble": recharge_words.trouble(rule, request.organization.slug, now=now),
+    }
 
 
 def _head(request: OrgRequest, now: datetime) -> dict[str, Any]:

@@ -162,11 +162,12 @@ def make_default(request: OrgRequest, slug: str, card_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @access.requires(access.MOVE_MONEY)
 def remove(request: OrgRequest, slug: str, card_id: int) -> HttpResponse:
-    """Say what removing does; on POST do it."""
+    """Say what removing does; on POST do it, and stop the auto-recharge that charges it if the page has said so."""
     if request.method == "POST":
         card = access.own(request, PaymentMethod, pk=card_id)
         try:
-            flows.remove_card(request.organization.pk, card.pk, now=timezone.now())
+            stop = request.POST.get("recharge") == "stop"
+            flows.remove_card(request.organization.pk, card.pk, stop_recharge=stop, now=timezone.now())
         except methods.CardRefused as refusal:
             messages.error(request, str(refusal))
         return redirect("billing:cards", slug=slug)
