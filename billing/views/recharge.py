@@ -71,7 +71,7 @@ def save(request: OrgRequest, slug: str) -> HttpResponse:
         return _already(request, seen, truth.wish) or _page(request, seen, form, moved=True)
     if not form.cleaned_data["consent"]:
         form.add_error("consent", "Tick the box to allow it.")
-        return _page(request, seen, form)
+        return _page(request, seen, form, truth=truth)
     try:
         flows.switch_recharge_on(seen.org_id, truth.wish, by=request.user.pk, version=seen.version, now=seen.now)
     except ChangedMeanwhile:
@@ -118,15 +118,13 @@ def _terms(wish: Wish) -> Terms:
     return Terms(wish.threshold_cents, wish.recharge_to_cents, wish.cap_cents, wish.per_day)
 
 
-def _page(request: OrgRequest, seen: Seen, form: RechargeForm, *, moved: bool = False) -> HttpResponse:
-    page: dict[str, Any] = {
-        "form": form,
-        "moved": moved,
-        "above": looking.NOT_NOW[WhyNot.ABOVE],
-        **_outcome(form, seen),
-    }
+def _page(
+    request: OrgRequest, seen: Seen, form: RechargeForm, *, truth: Shown | None = None, moved: bool = False
+) -> HttpResponse:
+    page: dict[str, Any] = {"form": form, "moved": moved, "above": looking.NOT_NOW[WhyNot.ABOVE]}
+    page |= _outcome(seen, truth or _truth(form, seen))
     if request.htmx and request.method != "POST":
-        return render(request, "billing/recharge.html#outcome", page)
+        return render(request, "billing/recharge.html#refreshed", page)
     rule = seen.rule
     page |= {
         "rule": rule,
@@ -141,12 +139,11 @@ def _page(request: OrgRequest, seen: Seen, form: RechargeForm, *, moved: bool = 
     return render(request, "billing/recharge.html", page)
 
 
-def _outcome(form: RechargeForm, seen: Seen) -> dict[str, Any]:
+def _outcome(seen: Seen, truth: Shown | None) -> dict[str, Any]:
     """What the well says."""
-    truth = _truth(form, seen)
-    if truth is None or form.wish is None:
+    if truth is None:
         return {"preview": None}
-    wish = form.wish
+    wish = truth.wish
     card = next(card for card in seen.cards if card.pk == wish.method_id)
     return {
         "preview": looking.preview(seen.org_id, _terms(wish), now=seen.now),

@@ -45,6 +45,11 @@ PICTURE = {
     "disputes": "SELECT amount_cents, status, closed_at IS NULL FROM dispute WHERE org_id = %s ORDER BY 1, 2",
     "dispute movements": "SELECT amount_cents FROM dispute_movement WHERE org_id = %s ORDER BY 1",
     "cards": "SELECT last4, is_default FROM payment_method WHERE org_id = %s AND detached_at IS NULL ORDER BY 1",
+    "cards let go": """SELECT last4, released_at IS NULL FROM payment_method
+        WHERE org_id = %s AND detached_at IS NOT NULL ORDER BY 1, 2""",
+    "cards added": "SELECT state, count(*) FROM card_setup WHERE org_id = %s AND state <> 'ended' GROUP BY 1 ORDER BY 1",
+    "told of cards": """SELECT kind, facts ->> 'what', count(*) FROM notice
+        WHERE org_id = %s AND kind IN ('card_changed', 'card_expiring') GROUP BY 1, 2 ORDER BY 1, 2""",
     "open for usage": "SELECT open FROM limits_answer WHERE org_id = %s",
 }
 """An organization as people and gateways see it, without ids and moments."""

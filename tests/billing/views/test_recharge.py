@@ -144,6 +144,7 @@ def test_two_clicks_are_one_agreement(stripe: Running, alice_client: Client, acm
 def test_without_a_tick_nothing_is_agreed_to(alice_client: Client, acme: Organization, stripe: Running) -> None:
     answer = sent(alice_client, card(acme), shown={"consent": ""})
     assert "Tick the box to allow it." in text(answer)
+    assert 'id="id_consent"' in answer.content.decode(), "and can be ticked there"
     assert not Rule.objects.exists()
 
 
