@@ -1,6 +1,13 @@
 """All paths. A new flow or task belongs to one of them: `test_registry.py` asks."""
 
-from tests.crash import ending, giving_back, paying, saving_cards, using
+from tests.crash import ending, giving_back, paying, recharging, saving_cards, using
 
-ALL = (*paying.PATHS, *using.PATHS, *ending.PATHS, *giving_back.PATHS, *saving_cards.PATHS)
+ALL = (
+    *paying.PATHS,
+    *using.PATHS,
+    *ending.PATHS,
+    *giving_back.PATHS,
+    *saving_cards.PATHS,
+    *recharging.PATHS,
+)
 BY_NAME = {path.name: path for path in ALL}

@@ -19,8 +19,10 @@ from tests.crash.world import World
 Scene = dict[str, str | int]
 """What the process that is killed needs to know: plain values, since it is another process."""
 
-MOVES_NO_MONEY = {"tasks.verify_ledger", "tasks.make_partitions"}
-"""These only read, or make room: they are in no path."""
+MOVES_NO_MONEY = {
+    "tasks.verify_ledger", "tasks.make_partitions", "flows.switch_recharge_off", "flows.stop_recharge_by_link",
+}  # fmt: skip
+"""These only read, make room, or forbid: they are in no path."""
 
 
 @dataclass(frozen=True)
