@@ -71,7 +71,7 @@ PAYMENTS = [
     ),
     Attack("a dispute under another name", "UPDATE dispute SET provider_id = 'dp_other'", CHECK, "dispute_moves_forward"),
     Attack("delete disputes", "DELETE FROM dispute"),
-    Attack("decide on a month anew", "UPDATE settlement SET carried = 1"),
+    Attack("decide on a month anew", "UPDATE settlement SET decided = 'small'"),
     Attack("delete settlements", "DELETE FROM settlement"),
     Attack("empty settlements", "TRUNCATE settlement"),
     Attack(
