@@ -190,6 +190,7 @@ STAFF_PAGES = {
     "admin:app_list": 200,
     "admin:view_on_site": 404,
     "admin:billing_reconciliation_run": REFUSED,  # a POST asks the queue
+    "admin:billing_settlement_again": REFUSED,  # too
 }
 """What staff with every right get by GET; nobody else gets in."""
 STAFF_DOORS = ("admin:login", "admin:logout")
