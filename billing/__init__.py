@@ -3,7 +3,7 @@
     views | api | tasks | admin | management
     webhooks                     what others tell us
     flows                        READ FIRST: the life of an account, one short function per event
-    graphs | verifying           what people see; whether the books are right
+    graphs | statements | verifying   what people see; what they keep; whether the books are right
     limits                       what a key may do
     recharge | settlement        credit that runs low, months that end
     metering                     use coming in

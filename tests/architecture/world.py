@@ -126,6 +126,7 @@ def _things(org: Organization, member: User, *, now: datetime) -> dict[str, str]
     key = people.key(org, "prod-api")
     grant = usage.bought(org, "100.00", now=now)
     line = lines.read(org.pk, lines.Kind.ALL).lines[0].newest.name
+    assert grant.payment_id is not None
     receipts.issue(grant.payment_id, now=now)
     return {
         "pk": str(membership.pk),
