@@ -7,6 +7,7 @@
     limits                       what a key may do
     metering                     use coming in
     payments                     money coming in
+    notices                      what people are told
     ledger | catalog | coverage  what is owed, what is sold, who pays
     money | periods | queue      foundation
 
