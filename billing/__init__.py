@@ -8,6 +8,7 @@
     recharge | settlement        credit that runs low, months that end
     metering                     use coming in
     payments                     money coming in
+    notices                      what people are told
     ledger | catalog | coverage  what is owed, what is sold, who pays
     money | periods | queue      foundation
 

@@ -55,7 +55,7 @@ def test_the_list_says_what_the_mail_says_and_to_how_many_it_went(
     tell(acme, 50, now=at_noon)
     shown = page(alice_client)
     assert "<b>Below $20.00: credit of Acme Research</b>" in shown
-    assert "<p>Credit of Acme Research fell below $20.00 on 14 Apr 2026, 12:41 UTC.</p>" in shown
+    assert "<p>Credit of Acme Research fell below $20.00 on 14 Apr 2026, 12:41 UTC. When it is" in shown
     assert "E-mailed to 2 addresses" in shown
     assert "Not by e-mail, as you chose" in shown
     assert "The e-mail could not be sent" in shown
