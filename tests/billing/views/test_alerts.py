@@ -193,6 +193,13 @@ def test_charlie_gets_in_nowhere(charlie_client: Client, acme: Organization) -> 
     page(charlie_client, "/o/acme/billing/credits.ics", 404)
 
 
+@pytest.mark.parametrize("sent", [{}, {"billing_email": ""}, {"thresholds": ""}])
+def test_half_a_form_switches_nothing_off(alice_client: Client, acme: Organization, sent: dict[str, str]) -> None:
+    answer = alice_client.post("/o/acme/alerts/settings", sent)
+    assert "This form did not arrive whole." in answer.content.decode()
+    assert not NoticeSettings.objects.exists()
+
+
 def test_what_must_be_known_has_no_box(alice_client: Client, acme: Organization) -> None:
     shown = page(alice_client)
     assert 'name="receipt"' not in shown
