@@ -114,7 +114,7 @@ class Running:
         self.admin = Admin.at(self.base_url)
         self._courier = Courier(sandbox)
         self._thread = threading.Thread(
-            target=lambda: self.server.serve_forever(poll_interval=0.05), name="stripe-sandbox", daemon=True
+            target=lambda: self.server.serve_forever(poll_interval=0.01), name="stripe-sandbox", daemon=True
         )
 
     def start(self) -> Running:
