@@ -1,6 +1,7 @@
 """Half-open spans of time in UTC: minutes, hours, days, months, and the anchored year of a grant."""
 
 import calendar
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 MINUTE = timedelta(minutes=1)
@@ -47,3 +48,13 @@ def one_year_after(at: datetime) -> datetime:
     at = at.astimezone(UTC)
     last = calendar.monthrange(at.year + 1, at.month)[1]
     return ceil_minute(at.replace(year=at.year + 1, day=min(at.day, last)))
+
+
+def overlap(since: datetime, until: datetime, spans: Iterable[tuple[datetime, datetime]]) -> timedelta:
+    """How much of this time lies within any of these spans; what lies within several counts once."""
+    total, reached = timedelta(0), since
+    for start, end in sorted(spans):
+        start, end = max(start, reached), min(end, until)
+        if end > start:
+            total, reached = total + (end - start), end
+    return total

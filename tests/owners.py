@@ -31,16 +31,35 @@ def connected() -> Iterator["psycopg.Connection[Any]"]:
         yield owner
 
 
+KEPT = "'django_migrations', 'django_content_type', 'auth_permission'"
+EMPTY = f"""
+DO $$
+DECLARE
+    all_ text; filled text; largest bigint;
+BEGIN
+    SELECT string_agg(oid::regclass::text, ', ') INTO all_ FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname NOT IN ({KEPT});
+    -- Whoever still writes is waited for.
+    EXECUTE 'LOCK TABLE ' || all_ || ' IN ACCESS EXCLUSIVE MODE';
+    SELECT string_agg('DELETE FROM ' || oid::regclass, '; '), max(pg_total_relation_size(oid))
+    INTO filled, largest FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname NOT IN ({KEPT})
+        AND pg_relation_size(oid) > 0;
+    IF largest > 8000000 THEN
+        EXECUTE 'TRUNCATE ' || all_;
+    ELSIF filled IS NOT NULL THEN
+        EXECUTE filled;
+    END IF;
+END $$
+"""
+"""A few rows are deleted, since TRUNCATE makes new files for every table and index; where much was written it is quicker."""
+
+
 def empty_every_table() -> None:
     """Between transactional tests: nobody else may TRUNCATE, and append-only tables refuse the owner too."""
     with connected() as owner:
         owner.execute("SET session_replication_role = replica")
-        tables = owner.execute(
-            "SELECT string_agg(quote_ident(relname), ', ') FROM pg_class WHERE relnamespace = 'public'::regnamespace "
-            "AND relkind IN ('r', 'p') AND NOT relispartition "
-            "AND relname NOT IN ('django_migrations', 'django_content_type', 'auth_permission')"
-        ).fetchall()[0][0]
-        owner.execute(f"TRUNCATE {tables}")
+        owner.execute(EMPTY)
         owner.execute("SET session_replication_role = origin")
         for rows in FIRST_ROWS:
             owner.execute(rows)

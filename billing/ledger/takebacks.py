@@ -100,7 +100,7 @@ def give_back(
     shares = parting.give_back(amount, taken)
     returned: list[tuple[int, Decimal]] = []
     homeless: list[Share] = []
-    lost = _lost_time(taken, since) if taken.rests else None
+    lost = _lost_time(taken, act, since, now) if taken.rests else None
     for share in shares:
         if share.account_id is not None:
             entries.add(act.through, share.account_id, share)
@@ -111,7 +111,7 @@ def give_back(
             entries.add(act.through, _account(payment, _expired_too(share)), share)
     posting.post(entries.listed, now=now)
     for account_id, part in returned:
-        _returned(account_id, part, since=since, now=now)
+        _returned(account_id, part, act, since=since, now=now)
     for share in homeless:
         _issue(payment, act, share, entries, ends=_ends(share, lost, now), held=held, now=now)
     return shares
@@ -128,11 +128,21 @@ def _ends(share: Share, lost: timedelta | None, now: datetime) -> datetime:
     return now + lost
 
 
-def _lost_time(taken: Taken, since: datetime) -> timedelta | None:
+def _lost_time(taken: Taken, act: Act, since: datetime, now: datetime) -> timedelta | None:
     """The most time that the grants it was taken from had left when they lost it; None when it was over."""
     away = Account.objects.filter(pk__in=[rest.account_id for rest in taken.rests])
-    lost = max((grant.expires_at or since) - min(since, grant.held_since or since) for grant in away)
+    lost = max(
+        (grant.expires_at or since) - min(_away_since(grant, act, since, now), grant.held_since or since)
+        for grant in away
+    )
     return lost if lost > timedelta(0) else None
+
+
+def _away_since(grant: Account, act: Act, since: datetime, now: datetime) -> datetime:
+    """Later by the time that the grant got back already: two refunds may have had parts of it at the same time."""
+    if act.of_dispute:
+        return since
+    return since + periods.overlap(since, grant.held_since or now, whereabouts.returned_before(grant.pk, act))
 
 
 def _issue(
@@ -147,11 +157,10 @@ def _issue(
     grants.issue_returned(issue, source=source, title=title, expires_at=ends, held=held, now=now)
 
 
-def _returned(account_id: int, amount: Decimal, *, since: datetime, now: datetime) -> None:
+def _returned(account_id: int, amount: Decimal, act: Act, *, since: datetime, now: datetime) -> None:
     """A grant has credit again: it ends later by the time it was away, and pays what is owed."""
     grant = Account.objects.get(pk=account_id)
-    away = (grant.held_since or now) - since
-    _prolong(grant, away)
+    _prolong(grant, (grant.held_since or now) - _away_since(grant, act, since, now))
     if not grant.held:
         _pay(grant, amount, now=now)
 

@@ -147,6 +147,14 @@ def taken(payment: Payment, moved: list[Transfer], act: Act) -> Taken:
     )
 
 
+def returned_before(grant_id: int, act: Act) -> list[tuple[datetime, datetime]]:
+    """From when to when other refunds had credit of this grant that they gave back to it: it got that time back then."""
+    others = Transfer.objects.filter(cause_kind="refund").exclude(key__startswith=act.prefix)
+    back = dict(others.filter(credit=grant_id).values_list("cause_id", "posted_at"))
+    taken = others.filter(debit=grant_id, cause_id__in=back).values_list("cause_id", "posted_at")
+    return [(at, back[cause]) for cause, at in taken]
+
+
 def _rests(sources: dict[int, Decimal], out: Decimal) -> tuple[Rest, ...]:
     """The grants it was taken from, the last one first. One that ended for good, or is full again, has no room."""
     rests: list[Rest] = []

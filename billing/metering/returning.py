@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from billing import periods
-from billing.ledger import accounts, posting
+from billing.ledger import accounts, grants, posting
 from billing.ledger.chart import Code
 from billing.ledger.models import Account, CreditGrant, GrantSource
 from billing.ledger.posting import Cause, Entry
@@ -93,6 +93,8 @@ def give_back(back: Return, *, now: datetime) -> None:
             posts.add(Code.REVENUE_USAGE, share.account_id, share.amount)
             posts.mirror(share)
     posting.post(posts.entries, now=now)
+    for correction in posts.corrections:
+        grants.pay_debts(correction, correction.granted or ZERO, suffix="", now=now)
 
 
 def shares(amount: Decimal, sources: list[Source]) -> Iterator[Share]:
@@ -141,6 +143,7 @@ class _Posts:
     back: Return
     now: datetime
     entries: list[Entry] = field(default_factory=list)
+    corrections: list[Account] = field(default_factory=list)
 
     def add(self, debit: int, credit: int, amount: Decimal, reason: str = "reversal") -> str:
         key = f"rev:{self.back.reversal_id}:{len(self.entries) + 1}"
@@ -158,7 +161,7 @@ class _Posts:
             self.add(Code.PROMO_ISSUED, Code.PROMOTIONS, share.amount, "promotion_returned")
 
     def correct(self, share: Share) -> None:
-        """A new grant for what no live one can take."""
+        """A new grant for what no live one can take. As all new credit it pays what is owed."""
         ends = periods.ceil_minute(self.now + CORRECTION_LASTS)
         account = Account.objects.create(
             wallet_id=self.back.org_id, code=share.code, granted=share.amount, expires_at=ends
@@ -168,4 +171,5 @@ class _Posts:
             account=account, wallet_id=self.back.org_id, source=GrantSource.CORRECTION, title="Usage taken back", key=key,
             issued_at=self.now,
         )  # fmt: skip
+        self.corrections.append(account)
         self.mirror(share)

@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from billing.ledger import takebacks
 from billing.money import from_cents
-from billing.payments import answers, gateway, outcomes, reversals
+from billing.payments import answers, asking, gateway, outcomes, reversals
 from billing.payments.models import Dispute, DisputeMovement, Intent
 
 log = structlog.get_logger(__name__)
@@ -46,18 +46,10 @@ def open_for(org_id: int) -> bool:
 
 
 def poll(apply: Apply, *, now: datetime) -> int:
-    """Ask about every open dispute, once an hour each; answers how many. One that fails does not stop the others."""
-    asked = 0
-    due = Dispute.objects.filter(Q(checked_at=None) | Q(checked_at__lte=now - ASKED_EVERY), closed_at=None)
-    for dispute in due.order_by("checked_at", "id")[:AT_ONCE]:
-        try:
-            apply(gateway.read_dispute(dispute.provider_id), now=now)
-            asked += 1
-        except (gateway.Unknown, gateway.Refused, gateway.Declined) as error:
-            log.warning("dispute_not_read", dispute=dispute.provider_id, error=str(error))
-        except Exception:
-            log.exception("dispute_not_polled", dispute=dispute.provider_id)
-    return asked
+    """Ask about every open dispute, once an hour each; answers how many could be asked."""
+    open_ = Dispute.objects.filter(Q(checked_at=None) | Q(checked_at__lte=now - ASKED_EVERY), closed_at=None)
+    due = open_.order_by("checked_at", "id").values_list("provider_id", flat=True)[:AT_ONCE]
+    return asking.about_each(due, lambda id_: apply(gateway.read_dispute(id_), now=now), what="dispute")
 
 
 def settle(told: answers.Dispute, intent: Intent, *, now: datetime) -> Dispute:

@@ -11,7 +11,7 @@ import structlog
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from billing.payments import card_charges, collecting, gateway, outcomes
+from billing.payments import asking, card_charges, collecting, gateway, outcomes
 from billing.payments.models import OFF_SESSION, OPEN_STATES, Intent, State
 
 log = structlog.get_logger(__name__)
@@ -38,15 +38,8 @@ class Apply(Protocol):
 
 
 def poll(apply: Apply, *, now: datetime) -> int:
-    """Ask about every open payment that is due; answers how many could be asked. One that fails does not stop the others."""
-    asked = 0
-    for intent_id in due(now=now):
-        try:
-            apply(intent_id, ask(intent_id, now=now), now=now)
-            asked += 1
-        except Exception:
-            log.exception("payment_not_polled", intent=str(intent_id))
-    return asked
+    """Ask about every open payment that is due; answers how many could be asked."""
+    return asking.about_each(due(now=now), lambda id_: apply(id_, ask(id_, now=now), now=now), what="payment")
 
 
 def due(*, now: datetime) -> list[UUID]:

@@ -12,7 +12,7 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from billing.payments import answers, gateway
+from billing.payments import answers, asking, gateway
 from billing.payments.models import OPEN_REFUNDS, Refund, RefundState
 
 log = structlog.get_logger(__name__)
@@ -59,15 +59,8 @@ class Apply(Protocol):
 
 
 def poll(apply: Apply, *, now: datetime) -> int:
-    """Ask about every open refund that is due; answers how many. One that fails does not stop the others."""
-    asked = 0
-    for refund_id in due(now=now):
-        try:
-            apply(look(refund_id, now=now), now=now)
-            asked += 1
-        except Exception:
-            log.exception("refund_not_polled", refund=str(refund_id))
-    return asked
+    """Ask about every open refund that is due; answers how many could be asked."""
+    return asking.about_each(due(now=now), lambda id_: apply(look(id_, now=now), now=now), what="refund")
 
 
 def due(*, now: datetime) -> list[UUID]:

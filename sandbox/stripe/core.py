@@ -117,15 +117,21 @@ class Sandbox:
             with self.lock:
                 stored = self.keys.begin(call.key, request.path, form, self.world.now())
             if stored:
-                return call.sent(calls.replayed(stored, request, request_id))
-        if fault and fault.kind == "slow":
-            if self._patience is None:
-                time.sleep(fault.seconds)
-            elif fault.seconds > self._patience:
-                # The key stays taken: to the sender's next try this request is still under way.
-                self.late.append(call)
-                return Response(504, fate=Fate(hang=fault.seconds))
-        return self._executed_and_released(call)
+                return self._too_slow(fault) or call.sent(calls.replayed(stored, request, request_id))
+        too_slow = self._too_slow(fault)
+        if too_slow:
+            # The key stays taken: to the sender's next try this request is still under way.
+            self.late.append(call)
+        return too_slow or self._executed_and_released(call)
+
+    def _too_slow(self, fault: Fault | None) -> Response | None:
+        """Wait, where this request is slow. What its sender hears when that is longer than `patience`."""
+        if fault is None or fault.kind != "slow":
+            return None
+        if self._patience is not None:
+            return Response(504, fate=Fate(hang=fault.seconds)) if fault.seconds > self._patience else None
+        time.sleep(fault.seconds)
+        return None
 
     def _executed_and_released(self, call: Call) -> Response:
         try:

@@ -114,7 +114,7 @@ class Running:
         self.admin = Admin.at(self.base_url)
         self._courier = Courier(sandbox)
         self._thread = threading.Thread(
-            target=lambda: self.server.serve_forever(poll_interval=0.05), name="stripe-sandbox", daemon=True
+            target=lambda: self.server.serve_forever(poll_interval=0.01), name="stripe-sandbox", daemon=True
         )
 
     def start(self) -> Running:
@@ -142,12 +142,13 @@ def running(
     seed: int | None = None,
     retry_delays: tuple[float, ...] = (0.05, 0.1, 0.2),
     refund_delay: float = 0,
+    patience: float | None = None,
 ) -> Iterator[Running]:
-    """A sandbox in threads of this process, for tests."""
+    """A sandbox in threads of this process, for tests. `patience`: see `Sandbox`."""
     settings = Settings(
         webhook_url=webhook_url, webhook_secret=webhook_secret, retry_delays=retry_delays, refund_delay=refund_delay
     )
-    sandbox = Sandbox(settings=settings, state=state, seed=seed, wire_clock=time.time)
+    sandbox = Sandbox(settings=settings, state=state, seed=seed, wire_clock=time.time, patience=patience)
     served = Running(sandbox, port=port).start()
     try:
         yield served

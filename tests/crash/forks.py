@@ -15,10 +15,16 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from uuid import uuid4
 
+from stripe import StripeClient
+
+from sandbox.stripe.core import Sandbox
+from sandbox.stripe.inprocess import InProcessClient
 from tests.paths import ROOT
 
 PATIENCE_SECONDS = 60
@@ -89,8 +95,29 @@ def serve() -> None:
     from tests.crash import every, paths  # noqa: F401  (all that a child needs is read in before it is forked)
 
     paths.visitor()
+    _speak_to_stripe()
     for line in sys.stdin:
         print(json.dumps(asdict(_forked(Order(**json.loads(line))))), flush=True)
+
+
+def _speak_to_stripe() -> None:
+    """Stripe's library reads most of itself in at its first calls: here, once, and not in each child."""
+    from billing.payments import gateway
+    from billing.payments.gateway import wire
+
+    sandbox, now = Sandbox(), datetime.now(UTC)
+    client = StripeClient("sk_test_warm_up", http_client=InProcessClient(sandbox), max_network_retries=0)
+    with mock.patch.object(wire, "_client", return_value=client):
+        customer = gateway.create_customer(gateway.NewCustomer(1, "Warm-up", "warm-up@example.com"), key="customer")
+        intent, here = uuid4(), "http://127.0.0.1/"
+        new = gateway.NewCheckout(intent, customer, 5_00, "Credit", now + timedelta(hours=1), here, here)
+        page = gateway.create_checkout(new, key="checkout")
+        gateway.find_checkout(customer, intent, since=now - timedelta(hours=1))
+        sandbox.admin.pay(page.id)
+        (charge,) = gateway.charges_since(now - timedelta(hours=1))
+        gateway.read_checkout(page.id)
+        gateway.create_refund(gateway.NewRefund(uuid4(), charge.id, 1_00, "duplicate"), key="refund")
+        gateway.read_dispute(sandbox.admin.dispute(charge.id)["id"])
 
 
 def _forked(order: Order) -> Walked:
@@ -169,5 +196,5 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     django.setup()
     setup_test_environment(debug=False)
-    _ = get_resolver().url_patterns
+    get_resolver()._populate()
     serve()

@@ -27,9 +27,9 @@ ASKS = "4000002760003184"
 
 
 @contextmanager
-def sandboxed(settings: Any) -> Iterator[Running]:
-    """Purser's own gateway, talking to a Stripe on this machine."""
-    with running(webhook_secret=SECRET) as stripe:
+def sandboxed(settings: Any, *, patience: float | None = None) -> Iterator[Running]:
+    """Purser's own gateway, talking to a Stripe on this machine. `patience`: see `sandbox.stripe.core.Sandbox`."""
+    with running(webhook_secret=SECRET, patience=patience) as stripe:
         settings.STRIPE_SECRET_KEY = "sk_test_of_the_tests"
         settings.STRIPE_API_BASE = stripe.base_url
         settings.STRIPE_WEBHOOK_SECRETS = [SECRET]

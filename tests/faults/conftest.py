@@ -13,7 +13,7 @@ from orgs.models import User
 from sandbox.stripe import Running
 from tests.factories.paying import sandboxed
 from tests.faults.living import BEGINNING, World
-from tests.faults.troubles import PATIENCE
+from tests.faults.troubles import NEVER, PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 @pytest.fixture
 def stripe(clock: time_machine.Traveller, settings: Any) -> Iterator[Running]:
     """On the same clock as ours."""
-    with sandboxed(settings) as running:
+    with sandboxed(settings, patience=NEVER) as running:
         # The first call of a process loads half of Stripe's library.
         gateway.create_customer(gateway.NewCustomer(1, "Warm-up", "warm-up@example.com"), key="warm-up")
         settings.STRIPE_TIMEOUT_SECONDS = PATIENCE

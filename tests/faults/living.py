@@ -87,11 +87,6 @@ class Life:
 
     def pays(self, card: str = PAYS) -> None:
         """At the page that is open at Stripe, whether Purser knows of it or not."""
-        for _ in range(3):
-            # On a busy machine the answer to opening it may really have taken too long.
-            if not self.sessions():
-                self.passes(46 * SECOND)
-                self.checks()
         (session,) = self.sessions()
         self.stripe.admin.pay(session["id"], card)
 

@@ -1,23 +1,32 @@
 """Everything that can go wrong with one call to Stripe, by name, and how it is brought about at the sandbox."""
 
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from requests import RequestException
 from requests.adapters import HTTPAdapter
 
 from sandbox.stripe import Running
 
+Send = Callable[..., Any]
+
 REFUSED_LINE = "refused line"
-PATIENCE = 0.5
-"""Seconds that Purser waits for an answer in these tests."""
-LATE = 0.8
-"""Seconds a slow call takes; a time-out at the sandbox hangs as long."""
+PATIENCE = 30.0
+"""Seconds that Purser waits for an answer in these tests: a call that no trouble meets is never given up."""
+SOON = 0.05
+"""Seconds that it waits for one that no answer will come to."""
+LATE = 60.0
+"""Seconds that a call hangs which is given up: more than anything else here takes."""
+NEVER = 0.0
+"""Seconds that the sandbox itself waits with a slow call: it is done when `with_call` ends."""
 
 
 @dataclass(frozen=True)
@@ -89,47 +98,79 @@ def with_call(
 ) -> Iterator[Struck]:
     """Within, the next calls of this method and path (a pattern) get into this trouble; afterwards all is well again."""
     struck = Struck(count)
-    if trouble.fault.get("kind") == REFUSED_LINE:
+    kind = trouble.fault.get("kind")
+    if kind == REFUSED_LINE:
         with _nobody_listens(method, path, struck, skip):
             yield struck
         return
     number = stripe.admin.fault(**trouble.fault, method=method, path=path, count=count, skip=skip)
     try:
-        yield struck
+        if kind in ("timeout", "slow"):
+            with _given_up(stripe, method, path, count, skip):
+                yield struck
+        else:
+            yield struck
     finally:
         (rule,) = [rule for rule in stripe.admin.call("GET", "/faults")["faults"] if rule["id"] == number]
         struck.hits = rule["hits"]
         stripe.admin.clear_faults()
-        if trouble.fault.get("kind") == "slow":
-            _wait_for_late_calls(stripe, struck.hits)
+        stripe.sandbox.run_late()
 
 
-def _wait_for_late_calls(stripe: Running, late: int) -> None:
-    """What Purser gave up on is done before time goes on."""
-    for _ in range(2000):
-        if len([row for row in stripe.admin.requests() if row.get("fault") == "slow before"]) >= late:
-            return
-    raise AssertionError("a slow call never came to its end")
+@contextmanager
+def _sending(method: str, path: str, struck: Struck, skip: int, otherwise: Send) -> Iterator[None]:
+    """The calls that a trouble is for are sent `otherwise`: the real library meets it."""
+    send, left = HTTPAdapter.send, [skip]
+
+    def sent(self: HTTPAdapter, request: Any, *args: Any, **options: Any) -> Any:
+        path_ = urlsplit(request.url).path
+        if request.method == method and fnmatchcase(path_, path) and struck.hits < struck.count:
+            if not left[0]:
+                struck.hits += 1
+                return otherwise(partial(send, self), request, *args, **options)
+            left[0] -= 1
+        return send(self, request, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HTTPAdapter, "send", sent)
+        yield
 
 
 @contextmanager
 def _nobody_listens(method: str, path: str, struck: Struck, skip: int) -> Iterator[None]:
-    """These calls go to a port on which nobody listens: the real library meets a real refusal."""
+    """These calls go to a port on which nobody listens: they are really refused."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    send, left = HTTPAdapter.send, [skip]
 
-    def misdirected(self: HTTPAdapter, request: Any, *args: Any, **options: Any) -> Any:
-        parts = urlsplit(request.url)
-        if request.method == method and fnmatchcase(parts.path, path) and struck.hits < struck.count:
-            if left[0]:
-                left[0] -= 1
-            else:
-                struck.hits += 1
-                request.url = parts._replace(netloc=f"127.0.0.1:{port}").geturl()
-        return send(self, request, *args, **options)
+    def misdirected(send: Send, request: Any, *args: Any, **options: Any) -> Any:
+        request.url = urlsplit(request.url)._replace(netloc=f"127.0.0.1:{port}").geturl()
+        return send(request, *args, **options)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(HTTPAdapter, "send", misdirected)
+    with _sending(method, path, struck, skip, misdirected):
         yield
+
+
+@contextmanager
+def _given_up(stripe: Running, method: str, path: str, count: int, skip: int) -> Iterator[None]:
+    """These calls are never answered: they really time out, and soon, but not before Stripe has done its part."""
+
+    def impatient(send: Send, request: Any, *args: Any, **options: Any) -> Any:
+        done = _gone_wrong(stripe)
+        try:
+            return send(request, *args, **{**options, "timeout": SOON})
+        except RequestException:
+            for _ in range(10_000):
+                if _gone_wrong(stripe) > done:
+                    break
+                time.sleep(0.001)
+            raise
+
+    with _sending(method, path, Struck(count), skip, impatient):
+        yield
+
+
+def _gone_wrong(stripe: Running) -> int:
+    """How many calls the sandbox is done with that a fault has struck."""
+    with stripe.sandbox.lock:
+        return len([row for row in stripe.sandbox.requests if "fault" in row])

@@ -51,7 +51,7 @@ class Grant:
     over: bool = False  # its rest has moved away; it is never reopened
     holds: set[str] = field(default_factory=set)  # disputes that hold it
     held_since: datetime | None = None
-    prolonged_at: datetime | None = None
+    refunded: list[tuple[datetime, datetime]] = field(default_factory=list)  # from when to when; it got that time back
 
     @property
     def source(self) -> str:

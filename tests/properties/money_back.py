@@ -37,6 +37,7 @@ class MoneyBack:
     inquiry: bool = False
     withdrawn: bool = False
     reinstated: bool = False
+    lost: bool = False
 
 
 def _portion(cents: int, share: Decimal) -> int:
@@ -89,15 +90,22 @@ class MoneyMachine(Machine):
     # --- Refunds -------------------------------------------------------------------------------------------------------
 
     def _charged(self) -> list[Payment]:
-        """Payments that Stripe can refund, or the bank dispute."""
+        """Payments whose money is at Stripe: the bank can dispute them."""
         found = [p for p in self.payments if p.state == "paid" and p.charge != UNKNOWN_TO_STRIPE]
-        return [p for p in found if p.cents > p.refunded and not self._open_disputes(p) and not self._lost(p)]
+        return [p for p in found if p.cents > p.refunded and not self._open_disputes(p) and not self._gone(p)]
+
+    def _refundable(self) -> list[Payment]:
+        """Stripe refunds no payment of which a dispute was lost, though its money may have come back."""
+        return [p for p in self._charged() if not self._lost(p)]
 
     def _open_disputes(self, payment: Payment) -> list[MoneyBack]:
         return [d for d in self.disputes if d.payment is payment and d.state == "open"]
 
-    def _lost(self, payment: Payment) -> list[MoneyBack]:
+    def _gone(self, payment: Payment) -> list[MoneyBack]:
         return [d for d in self.disputes if d.payment is payment and d.withdrawn and not d.reinstated]
+
+    def _lost(self, payment: Payment) -> list[MoneyBack]:
+        return [d for d in self.disputes if d.payment is payment and d.lost]
 
     @precondition(lambda self: not self.untold and any(p.state == "paid" for p in self.payments))
     @step(which=PICK, share=st.sampled_from([Decimal(1), Decimal(1), Decimal("0.37"), Decimal(0), Decimal(2)]))
@@ -112,7 +120,7 @@ class MoneyMachine(Machine):
         assert refunds.refundable(payment.intent_id, now=self.now) * 100 == refundable
         if cents > min(refundable, 100_00):
             self._is_refused(payment, cents)
-        elif unknown or self._lost(payment):
+        elif unknown or self._lost(payment) or self._gone(payment):
             return False
         else:
             self._staff_refund(payment, cents)
@@ -136,10 +144,10 @@ class MoneyMachine(Machine):
         if made.state == "succeeded":
             self.money.refund_succeeded(refund.id)
 
-    @precondition(lambda self: not self.untold and self._charged())
+    @precondition(lambda self: not self.untold and self._refundable())
     @step(which=PICK, share=SHARES, fraud=st.booleans(), told=HOW_TOLD)
     def a_refund_is_made_in_the_dashboard(self, which: int, share: Decimal, fraud: bool, told: str) -> None:
-        payment = pick(self._charged(), which)
+        payment = pick(self._refundable(), which)
         cents = _portion(payment.cents - payment.refunded, share)
         reason = "fraudulent" if fraud else "duplicate"
         made = self.world.admin.refund(payment.charge, amount=cents, reason=reason)
@@ -238,6 +246,7 @@ class MoneyMachine(Machine):
                 changes.append(self._reinstatement(dispute))
         else:
             self.world.admin.lose(dispute.id)
+            dispute.lost = True
         dispute.state = "closed"
         changes.append(lambda: self.money.close_dispute(dispute.id, self.now))
         self._happened(dispute, told, *changes)

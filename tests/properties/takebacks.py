@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from tests.properties.model import (
     BAD_DEBT,
@@ -131,7 +132,7 @@ class Money(Credit):
         for grant in self.of(taken.payment):
             grant.holds.discard(dispute)
             if grant.held_since and not grant.holds:
-                self._prolong(grant, now - grant.held_since, now)
+                self._prolong(grant, now - grant.held_since)
                 grant.held_since = None
                 self._pay_when_live(grant, grant.rest, now)
 
@@ -184,7 +185,12 @@ class Money(Credit):
         since = taken.since or now
         # How long the credit would have lived when it was taken: what cannot return to its grant lives that long again.
         left = max(
-            (g.expires_at - min(since, g.held_since or since) for g, part in taken.unspent if part), default=None
+            (
+                g.expires_at - min(self._away_since(g, since, source, now), g.held_since or since)
+                for g, part in taken.unspent
+                if part
+            ),
+            default=None,
         )
         for grant, part in reversed(taken.unspent):
             back = min(unspent, part, NOTHING if grant.over else grant.amount - grant.rest)
@@ -218,8 +224,22 @@ class Money(Credit):
         if amount:
             grant.rest += amount
             self._move(source, PAID, amount)
-            self._prolong(grant, (grant.held_since or now) - since, now)
+            self._prolong(grant, (grant.held_since or now) - self._away_since(grant, since, source, now))
+            if source == PENDING:
+                grant.refunded.append((since, now))
             self._pay_when_live(grant, amount, now)
+
+    def _away_since(self, grant: Grant, since: datetime, source: str, now: datetime) -> datetime:
+        """Later by each moment that another refund, failed before this one, has brought back already."""
+        until = grant.held_since or now
+        if source != PENDING or until <= since:
+            return since
+        inside = [
+            (max(since, start), min(until, end)) for start, end in grant.refunded if end > since and start < until
+        ]
+        edges = sorted({at for span in inside for at in span})
+        together = (b - a for a, b in pairwise(edges) if any(start <= a and b <= end for start, end in inside))
+        return since + sum(together, timedelta(0))
 
     def _return_anew(self, payment: str, amount: Decimal, expires_at: datetime, source: str, now: datetime) -> None:
         if not amount:
@@ -232,10 +252,9 @@ class Money(Credit):
             grant.holds, grant.held_since = set(holds), now
         self._pay_when_live(grant, amount, now)
 
-    def _prolong(self, grant: Grant, by: timedelta, now: datetime) -> None:
+    def _prolong(self, grant: Grant, by: timedelta) -> None:
         if by > timedelta(0):
             grant.expires_at = to_the_minute(grant.expires_at + by)
-            grant.prolonged_at = now
 
     def _pay_when_live(self, grant: Grant, amount: Decimal, now: datetime) -> None:
         if not grant.holds and grant.expires_at > now:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import pytest
 
 from billing import flows
+from billing.metering.reversing import Reversal
 from tests.factories import paying
 from tests.properties.world import Cast, World
 
@@ -51,3 +52,15 @@ def test_a_refund_in_the_dashboard_leaves_the_fraction_of_a_cent(world: World) -
     world.look_at_refund(world.admin.refund(charge)["id"])
     assert world.balance().available == Decimal("0.006666666667")
     assert world.books()["4810"] == Decimal("3.34")
+
+
+def test_credit_for_use_taken_back_pays_a_debt_as_all_new_credit_does(world: World) -> None:
+    """What paid for it is held by the dispute, so it comes back as a correction grant."""
+    _, charge = bought(world, 20_00)
+    event = world.use(Decimal(20), world.now)
+    flows.sweep(now=world.now)
+    world.look_at_dispute(world.admin.dispute(charge)["id"])
+    assert (world.balance().debt, world.refusal()) == (20, "payment_disputed")
+    flows.reverse_usage(Reversal(uuid5(event, "back"), event, "a test", world.cast.gateway.pk), now=world.now)
+    assert (world.balance().debt, world.balance().available) == (0, 0)
+    assert world.differences() == []

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-import pytest
 from django.utils import timezone
 
 from billing import flows
@@ -12,27 +11,8 @@ from billing.ledger import balances
 from billing.ledger.models import Account, Transfer
 from billing.payments import answers
 from billing.payments.models import Dispute, Intent
-from orgs.models import ApiKey, Organization, User
-from sandbox.stripe import Running
-from tests.factories import books, catalog
-from tests.factories import orgs as people
-from tests.factories.paying import pay
-
-
-@pytest.fixture
-def paid(stripe: Running, acme: Organization, alice: User) -> Intent:
-    return pay(stripe, acme, alice)
-
-
-@pytest.fixture
-def model(db: None) -> AIModel:
-    """A dollar for a million tokens in."""
-    return catalog.model(input_usd="1", output_usd="0")
-
-
-@pytest.fixture
-def key(acme: Organization) -> ApiKey:
-    return people.key(acme).key
+from orgs.models import ApiKey, Organization
+from tests.factories import books
 
 
 def spend(key: ApiKey, model: AIModel, dollars: int) -> None:

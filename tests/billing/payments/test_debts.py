@@ -15,10 +15,8 @@ from billing.ledger.models import CreditGrant, Transfer
 from billing.payments.models import Intent
 from orgs.models import ApiKey, Organization, User
 from sandbox.stripe import Running
-from tests.billing.payments.disputed import balance, grant_of, key, model, paid, posted, spend, tell
+from tests.billing.payments.disputed import balance, grant_of, posted, spend, tell
 from tests.factories.paying import pay
-
-__all__ = ["key", "model", "paid"]
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

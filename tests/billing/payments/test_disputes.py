@@ -14,12 +14,10 @@ from billing.payments import answers, disputes, gateway, outcomes, polling
 from billing.payments.models import Dispute, DisputeMovement, Intent
 from orgs.models import ApiKey, Organization, User
 from sandbox.stripe import Running
-from tests.billing.payments.disputed import balance, grant_of, key, model, paid, posted, spend, tell, told
+from tests.billing.payments.disputed import balance, grant_of, posted, spend, tell, told
 from tests.factories import orgs as people
 from tests.factories.paying import PAYS, begin
 from tests.factories.usage import bought
-
-__all__ = ["key", "model", "paid"]
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -19,8 +19,8 @@ from billing.payments.models import Intent, Refund, RefundState
 from billing.payments.refunds import Order, RefundRefused
 from orgs.models import ApiKey, Organization, User
 from sandbox.stripe import Running
-from tests.factories import books, catalog
-from tests.factories import orgs as people
+from tests.billing.payments.disputed import grant_of
+from tests.factories import books
 from tests.factories.paying import begin, pay
 
 pytestmark = [
@@ -29,22 +29,6 @@ pytestmark = [
 ]
 
 PENDS = "4000000000007726"
-
-
-@pytest.fixture
-def paid(stripe: Running, acme: Organization, alice: User) -> Intent:
-    return pay(stripe, acme, alice)
-
-
-@pytest.fixture
-def model(db: None) -> AIModel:
-    """A dollar for a million tokens in."""
-    return catalog.model(input_usd="1", output_usd="0")
-
-
-@pytest.fixture
-def key(acme: Organization) -> ApiKey:
-    return people.key(acme).key
 
 
 def order(intent: Intent, by: User, cents: int, nonce: UUID | None = None, reason: str = "Bought twice") -> Order:
@@ -78,10 +62,6 @@ def tell_of(made: Refund, now: datetime | None = None) -> None:
 def use(key: ApiKey, model: AIModel, dollars: str) -> None:
     """Accepted, and not swept yet."""
     books.accepted(key, model, timezone.now(), tokens_in=int(Decimal(dollars) * 1_000_000), tokens_out=0)
-
-
-def grant_of(intent: Intent) -> Account:
-    return Account.objects.get(grant__payment_id=intent.pk)
 
 
 def posted(of: Refund) -> dict[str, Decimal]:
@@ -292,6 +272,30 @@ def test_a_grant_refunded_whole_is_there_again_for_the_time_it_had(
     tell_of(made, now=later)
     assert grant_of(paid).expires_at == ends + timedelta(days=400)
     assert balances.of(acme.pk, now=later).available == 100
+
+
+@pytest.mark.parametrize(
+    ("asked", "failed", "away"),
+    [((0, 1), (10, 11), 11), ((0, 5), (10, 6), 10), ((0, 20), (10, 30), 20)],
+    ids=["one after the other", "one within the other", "apart"],
+)
+def test_time_that_two_refunds_were_away_together_is_given_back_once(
+    stripe: Running, acme: Organization, alice: User, asked: tuple[int, int], failed: tuple[int, int], away: int
+) -> None:
+    """Two parts of one grant, asked back and failed on these days."""
+    paid = pay(stripe, acme, alice, card=PENDS)
+    ends, begin_, made = grant_of(paid).expires_at, timezone.now(), dict[int, Refund]()
+    assert ends is not None
+    for day in sorted((*asked, *failed)):
+        now = begin_ + timedelta(days=day)
+        if day in asked:
+            made[asked.index(day)] = flows.refund(order(paid, alice, 30_00), now=now)
+        else:
+            one = made[failed.index(day)]
+            stripe.admin.fail_refund(one.provider_id or "")
+            tell_of(one, now=now)
+    assert abs((grant_of(paid).expires_at or ends) - ends - timedelta(days=away)) <= timedelta(minutes=2)
+    assert refunds.refundable(paid.pk, now=now) == 100
 
 
 # --- Made in Stripe's dashboard -------------------------------------------------------------------------------------------

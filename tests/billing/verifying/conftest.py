@@ -1,12 +1,16 @@
 """A team and a Personal organization with a past, and the same made at random."""
 
 import random
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from billing.metering.models import Gateway
 from orgs.models import ApiKey, Organization
+from portal import roles
 from tests.billing.verifying.activity import START, Activity
 from tests.factories import catalog, usage
 from tests.factories import orgs as people
@@ -31,9 +35,27 @@ def business(key: ApiKey, alice_personal: Organization, gateway: Gateway) -> Act
 
 @pytest.fixture
 def past(business: Activity, key: ApiKey) -> Activity:
+    return with_a_past(business)
+
+
+@pytest.fixture(scope="module")
+def one_past(django_db_setup: None, django_db_blocker: Any) -> Iterator[Activity]:
+    """The same, made once for the tests of a module, which are connected as the owner; none of them commits."""
+    with django_db_blocker.unblock(), roles.as_owner(connection):
+        with transaction.atomic():
+            alice = people.person("alice@example.com", "Alice Archer")
+            teams = people.team(alice, "Acme Research", slug="acme"), people.personal(alice)
+            catalog.model()
+            keys = [people.key(organization, now=START).key for organization in teams]
+            yield with_a_past(Activity(random.Random(7), keys, usage.gateway(now=START)))
+            transaction.set_rollback(True)
+
+
+def with_a_past(business: Activity) -> Activity:
     """Acme bought and was given credit, used some of each, overdrew and paid that off, took an event back, let a grant
     expire, and has open lines now; of its payments some were refunded and some disputed, which is not all over. Alice's
     Personal organization bought once."""
+    key = business.keys[0]
     business.happen(0)
     for buyer in business.keys:
         business.buy(buyer)

@@ -1,9 +1,11 @@
 """What nobody could do through the portal, as the owner with all triggers off: each is found, and called by its name."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from billing.ledger.audit import Scope
 from billing.verifying import books
@@ -11,7 +13,15 @@ from tests.billing.verifying.activity import Activity
 from tests.billing.verifying.corruptions import A_TRANSFER, CHAIN, CORRUPTIONS, Corruption
 from tests.figures import Record
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("as_owner"), pytest.mark.money]
+pytestmark = pytest.mark.money
+
+
+@pytest.fixture
+def past(one_past: Activity, django_db_blocker: Any) -> Iterator[Activity]:
+    """What a test does to it is gone afterwards."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield one_past
+        transaction.set_rollback(True)
 
 
 def commit_crime(sql: str, org_id: int) -> int:

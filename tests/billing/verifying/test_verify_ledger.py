@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,6 +22,7 @@ from orgs.models import Organization
 from portal.celery import app
 from tests import owners
 from tests.factories import usage
+from tests.paths import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,6 +71,29 @@ def test_each_difference_is_a_line_and_the_end_is_1(acme: Organization, broken: 
         "16.000000000000",
         "15.000000000000",
     )
+
+
+@pytest.mark.parametrize(("by_hand", "code"), [(0, 0), (1, 1)])
+def test_the_last_line_of_the_command_is_its_figures(
+    database_url: str, acme: Organization, by_hand: int, code: int
+) -> None:
+    """As a shell sees it, whatever else is written, to the error output too; `make verify` is no more than the command."""
+    with owners.connected() as owner:
+        owner.execute("UPDATE wallet SET posted = posted + %s WHERE org_id = %s", [by_hand, acme.pk])
+    done = subprocess.run(
+        [sys.executable, "manage.py", "verify_ledger"],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": database_url, "PURSER_ENV_FILES": "none"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, list(figures)) == (code, ["checks", "differences", "transfers", "seconds"])
+    assert (figures["differences"], figures["transfers"]) == (2 * code, 2)
+    recipe = (ROOT / "Makefile").read_text().partition("\nverify:")[2].splitlines()[1]
+    assert recipe == "\t@$(PY) manage.py verify_ledger $(A)"
 
 
 def test_one_organization(broken: None, charlie_personal: Organization) -> None:

@@ -86,6 +86,16 @@ def test_the_effect_can_come_after_its_sender_gave_up(world: World) -> None:
     assert world.charged() == 5_000
 
 
+def test_a_repeated_request_can_be_slow_too(world: World) -> None:
+    """Its answer is known already and comes too late all the same; the key is not taken meanwhile."""
+    made = world.stripe.v1.payment_intents.create(in_browser(), KEY)
+    world.admin.fault("slow", seconds=60, method="POST")
+    with pytest.raises(stripe.APIConnectionError):
+        world.stripe.v1.payment_intents.create(in_browser(), KEY)
+    assert world.sandbox.run_late() == []
+    assert world.stripe.v1.payment_intents.create(in_browser(), KEY).id == made.id
+
+
 def test_slow_within_patience_is_only_slow(world: World) -> None:
     world.admin.fault("slow", seconds=5, method="POST")
     assert world.stripe.v1.payment_intents.create(in_browser(), KEY).status == "succeeded"
