@@ -5,7 +5,7 @@
     flows                        READ FIRST: the life of an account, one short function per event
     graphs | verifying           what people see; whether the books are right
     limits                       what a key may do
-    recharge | settlement        credit that runs low, months that end
+    recharge | settlement        on the way down: a saved card is charged; at period end: a month is closed
     metering                     use coming in
     payments                     money coming in
     ledger | catalog | coverage  what is owed, what is sold, who pays

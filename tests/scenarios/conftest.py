@@ -1,8 +1,16 @@
-"""Stories of months, told through the real code on a clock of their own. After each of them the books are right."""
+"""Stories told through the real code. After each of them the books are right."""
+
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from billing.metering import partitions
+from orgs.models import Organization, User
+from sandbox.stripe import Running
+from tests.factories import catalog
 from tests.factories.paying import stripe
+from tests.scenarios.story import MODEL, Story
 
 __all__ = ["stripe"]
 
@@ -10,3 +18,12 @@ __all__ = ["stripe"]
 @pytest.fixture(autouse=True)
 def the_books_are_right(books_are_right: None) -> None:
     """Whatever happens in a story, every promise holds afterwards."""
+
+
+@pytest.fixture
+def story(transactional_db: None, stripe: Running, settings: Any, acme: Organization, alice: User) -> Story:
+    # A machine under load must not turn an answer into none: that is another story.
+    settings.STRIPE_TIMEOUT_SECONDS = 20.0
+    partitions.make(datetime.now(UTC))
+    catalog.model(MODEL, input_usd="1")
+    return Story(stripe, acme, alice)
