@@ -5,7 +5,7 @@
     flows                        READ FIRST: the life of an account, one short function per event
     graphs | statements | verifying   what people see; what they keep; whether the books are right
     limits                       what a key may do
-    recharge | settlement        credit that runs low, months that end
+    recharge | settlement        on the way down: a saved card is charged; at period end: a month is closed
     metering                     use coming in
     payments                     money coming in
     notices                      what people are told

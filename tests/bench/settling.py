@@ -1,6 +1,6 @@
 """Months that end: target 11."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from unittest import mock
 
 from django.db import connection
@@ -46,7 +46,7 @@ def _rate(round_: int, count: int, chunk: int) -> float:
     return count / seconds
 
 
-def _fill(round_: int, count: int, at: datetime, period: object) -> None:
+def _fill(round_: int, count: int, at: datetime, period: date) -> None:
     with connection.cursor() as cursor:
         cursor.execute(FILL, {"round": round_, "count": count, "at": at})
         cursor.execute(OPEN, {"round": round_, "period": period})

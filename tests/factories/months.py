@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from billing import flows
-from billing.metering import gateways
+from billing.metering import gateways, ingest
 from billing.metering.models import Gateway
 from billing.settlement.models import Settlement
 from orgs.models import Organization
 from tests.factories import cards, usage
+from tests.factories import orgs as people
 
 MARCH = datetime(2026, 3, 10, 12, 30, 17, tzinfo=UTC)
 """When things happen in March, unless told."""
@@ -45,6 +46,14 @@ def owing(
     if card:
         cards.saved(org)
     usage.spent(org, str(Decimal(bought) + Decimal(usd)), now=at)
+
+
+def late(org: Organization, usd: str, *, occurred: datetime, now: datetime) -> None:
+    """Use that cost this much, reported long after it occurred and not charged yet."""
+    key = people.key(org).key
+    tokens = int(Decimal(usd) * 1_000_000)
+    event = usage.event(key.public_id, occurred, model="dollar-a-million", input_tokens=tokens, output_tokens=0)
+    assert ingest.ingest(usage.batch(event), gateway_id=Gateway.objects.get().pk, now=now).accepted == 1
 
 
 def settlement(org: Organization, month: int = 3) -> Settlement:

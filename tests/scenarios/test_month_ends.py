@@ -78,11 +78,7 @@ def test_march_and_april_are_open_at_once(stripe: Running, acme: Organization, a
     usage.spent(acme, "8", now=MARCH + DAY)
     midnight = datetime(2026, 4, 1, tzinfo=UTC)
     bought(stripe, acme, alice, 10_00, midnight + 2 * MINUTE)
-    key = usage.people.key(acme).key
-    late = usage.event(
-        key.public_id, midnight - MINUTE, model="dollar-a-million", input_tokens=500_000, output_tokens=0
-    )
-    usage.ingest.ingest(usage.batch(late), gateway_id=usage.Gateway.objects.get().pk, now=midnight + 3 * MINUTE)
+    months.late(acme, "0.5", occurred=midnight - MINUTE, now=midnight + 3 * MINUTE)
     usage.spent(acme, "2", now=midnight + 4 * MINUTE)
     months.closed()
     assert collect(stripe, APRIL) == 0

@@ -6,6 +6,7 @@ from unittest import mock
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from billing import flows
 from billing.ledger import balances, wallets
@@ -19,6 +20,7 @@ from billing.settlement import closing
 from billing.settlement.models import Decided, Settlement, Stage
 from orgs.models import Organization, User
 from tests.factories import cards, months, usage
+from tests.factories import orgs as people
 from tests.factories.months import APRIL, MARCH, MAY
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +30,7 @@ DAY = timedelta(days=1)
 
 
 def overdraft(org: Organization) -> Decimal:
-    return -Account.objects.get(wallet=org.pk, code=Code.OVERDRAFT).balance
+    return Decimal(-Account.objects.get(wallet=org.pk, code=Code.OVERDRAFT).balance)
 
 
 # --- When ----------------------------------------------------------------------------------------------------------------
@@ -132,12 +134,7 @@ def test_late_usage_goes_to_the_oldest_open_month(acme: Organization) -> None:
     usage.bought(acme, "5", now=MARCH)
     months.closed()
     usage.spent(acme, "0.25", now=APRIL)
-    key = usage.people.key(acme).key
-    late = usage.event(
-        key.public_id, APRIL - HOUR, model="dollar-a-million", input_tokens=1_000_000, output_tokens=0
-    )  # fmt: skip
-    reporter = usage.Gateway.objects.get()
-    usage.ingest.ingest(usage.batch(late), gateway_id=reporter.pk, now=APRIL + HOUR)
+    months.late(acme, "1", occurred=APRIL - HOUR, now=APRIL + HOUR)
     flows.sweep(now=APRIL + HOUR)
     flows.sweep(now=APRIL + 3 * HOUR)
     assert set(Transfer.objects.filter(reason="usage").values_list("period", "amount")) == {
@@ -293,7 +290,7 @@ def test_what_waited_without_a_card_is_part_of_what_a_later_month_collects(acme:
 
 
 def test_an_organization_that_cannot_be_settled_holds_up_nobody(acme: Organization, alice: User) -> None:
-    others = [usage.people.team(alice, f"Team {n}", now=MARCH) for n in range(4)]
+    others = [people.team(alice, f"Team {n}", now=MARCH) for n in range(4)]
     for org in (acme, *others):
         usage.bought(org, "5", now=MARCH)
     months.reported(APRIL)
@@ -326,10 +323,9 @@ def test_a_crash_in_between_is_taken_up_again(acme: Organization, alice_personal
 def test_a_thousand_organizations_take_as_many_queries_as_ten(acme: Organization, alice: User) -> None:
     def queries(count: int, now: datetime, day: datetime) -> int:
         for n in range(count):
-            usage.bought(usage.people.team(alice, f"Team {now:%m} {n}", now=day), "5", now=day)
+            usage.bought(people.team(alice, f"Team {now:%m} {n}", now=day), "5", now=day)
         months.reported(now)
-        with connection.execute_wrapper(lambda *call: (asked.append(call[1]), call[0](*call[1:]))[1]):
-            asked: list[str] = []
+        with CaptureQueriesContext(connection) as asked:
             flows.settle_periods(now=now)
         return len(asked)
 

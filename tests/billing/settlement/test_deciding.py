@@ -67,7 +67,7 @@ def test_a_small_debt_is_let_go_once_nothing_happened_for_half_a_year() -> None:
 )
 def test_whoever_pays_in_another_way_carries_the_whole(other: dict[str, bool], why: Decided) -> None:
     """Also what lies beyond the ceiling: new credit pays all of it (A9, A10)."""
-    made = decided("25", **other)
+    made = decided("25", None, **other)
     assert (made.decided, made.charge, made.written_off, made.carried) == (why, 0, 0, 25)
 
 

@@ -10,6 +10,7 @@ from billing.ledger import balances
 from billing.ledger.chart import Code
 from billing.ledger.models import Account, CreditGrant, Transfer
 from billing.limits import reading
+from billing.limits.entitlements import Picture
 from billing.notices.models import Notice
 from billing.payments import card_charges, outcomes, polling
 from billing.payments.models import Intent, PaymentMethod, State
@@ -58,7 +59,7 @@ def collect(now: datetime) -> int:
 
 
 def overdraft(org: Organization) -> Decimal:
-    return -Account.objects.get(wallet=org.pk, code=Code.OVERDRAFT).balance
+    return Decimal(-Account.objects.get(wallet=org.pk, code=Code.OVERDRAFT).balance)
 
 
 def told(org: Organization) -> list[tuple[str, str | None]]:
@@ -285,7 +286,7 @@ def _unpaid(org: Organization, bank: Bank) -> None:
     assert months.settlement(org).stage == Stage.UNPAID
 
 
-def _picture(org: Organization, now: datetime) -> reading.Picture:
+def _picture(org: Organization, now: datetime) -> Picture:
     return reading.pictures([org.pk], now=now)[org.pk]
 
 
