@@ -67,9 +67,9 @@ def save(request: OrgRequest, slug: str) -> HttpResponse:
     if truth is None:
         return _page(request, seen, form)
     before = form.shown()
-    if before is None or not before.still_holds(truth) or form.cleaned_data["version"] != seen.version:
+    if before is None or not before.still_holds(truth) or form.made_for() != seen.version:
         return _already(request, seen, truth.wish) or _page(request, seen, form, moved=True)
-    if not form.cleaned_data["consent"]:
+    if not form.agreed:
         form.add_error("consent", "Tick the box to allow it.")
         return _page(request, seen, form, truth=truth)
     try:

@@ -58,9 +58,9 @@ class RechargeForm(forms.Form):
     cap = money("At most per calendar month", "In UTC. Leave it empty for no cap.", required=False)
     per_day = forms.ChoiceField(label="At most charges per day", help_text="Three within 10 minutes always stop it.")
     card = forms.ChoiceField(label="Card", error_messages={"invalid_choice": "Choose one of the saved cards."})
-    consent = forms.BooleanField(required=False)
+    consent = forms.CharField(required=False, max_length=8)
     seen = forms.CharField(required=False, max_length=90)
-    version = forms.IntegerField(min_value=0, max_value=2**31 - 1)
+    version = forms.RegexField(r"\A[0-9]{1,9}\Z")
 
     def __init__(self, data: QueryDict | dict[str, str], cards: Sequence[PaymentMethod]) -> None:
         super().__init__(data)
@@ -101,7 +101,16 @@ class RechargeForm(forms.Form):
             return None
         threshold, recharge_to, cap, per_day, method, now = found.groups()
         wish = Wish(int(threshold), int(recharge_to), int(method), int(cap) if cap else None, int(per_day))
-        return Shown(wish, int(now))
+        shown = Shown(wish, int(now))
+        return shown if shown.text == found.group() else None
+
+    @property
+    def agreed(self) -> bool:
+        """The box was ticked: a browser sends exactly this."""
+        return bool(self.cleaned_data.get("consent") == "yes")
+
+    def made_for(self) -> int:
+        return int(self.cleaned_data["version"])
 
 
 def as_it_stands(rule: Rule | None, cards: Sequence[PaymentMethod]) -> dict[str, str]:

@@ -58,7 +58,7 @@ def test_a_card_auto_recharge_and_stop(alices: Page, portal: str) -> None:
     alices.get_by_label("At most per calendar month").fill("200")
     expect(well).to_contain_text("At most $200.00 in")
     alices.get_by_role("button", name="Switch on").click()
-    expect(well).to_contain_text("Tick the box to allow it.")
+    expect(alices.get_by_text("Tick the box to allow it.")).to_be_visible()
     assert not Rule.objects.exists()
     alices.get_by_role("checkbox").check()
     alices.get_by_role("button", name="Switch on").click()

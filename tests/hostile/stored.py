@@ -18,6 +18,7 @@ from billing.notices.models import NoticeSettings
 from billing.notices.wishes import CHOOSABLE
 from billing.payments.card_setups import CardSetup
 from billing.payments.models import Intent, PaymentMethod, Refund
+from billing.recharge.models import Rule as RechargeRule
 from billing.statements.models import BillingDetails
 from orgs.models import ApiKey, Membership, Organization, User
 
@@ -33,6 +34,9 @@ TABLES: dict[str, Callable[[], Any]] = {
     ],
     "cards": lambda: PaymentMethod.objects.values_list("pk", "is_default", "detached_at"),
     "card setups": lambda: CardSetup.objects.values_list("key", "wallet_id", "state"),
+    "rules": lambda: RechargeRule.objects.values_list(
+        "threshold_cents", "recharge_to_cents", "cap_cents", "per_day", "method_id", "standing"
+    ),
     "keys": lambda: ApiKey.objects.values_list("public_id", "name", "expires_at", "revoked_at", "organization_id"),
     "organizations": lambda: Organization.objects.values_list("pk", "name", "kind", "slug"),
     "members": lambda: Membership.objects.values_list("organization_id", "user_id", "role"),
@@ -119,6 +123,18 @@ def card_chosen(says: Says, gone: Rows, new: Rows) -> bool:
 def card_removed(says: Says, gone: Rows, new: Rows) -> bool:
     row = one(new, "cards")
     return bool(row and set(gone) == {"cards"} and row[2])
+
+
+def recharge_agreed(says: Says, gone: Rows, new: Rows) -> bool:
+    row, cap = one(new, "rules"), says["cap"].strip()
+    amounts = (cents(says["threshold"]), cents(says["recharge_to"]), cents(cap) if cap else None)
+    shown = ":".join(str(part) for part in (*(amounts[:2]), "" if amounts[2] is None else amounts[2]))
+    return bool(
+        row and not gone
+        and row == (*amounts, int(says["per_day"]), int(says["card"]), "on")
+        and says["seen"].strip() == f"{shown}:{says['per_day']}:{says['card']}:0"
+        and says["consent"].strip() == "yes" and int(says["version"]) == 0
+    )  # fmt: skip
 
 
 def key_made(says: Says, gone: Rows, new: Rows) -> bool:

@@ -22,6 +22,7 @@ from tests import figures as counted
 from tests.architecture import routes
 from tests.architecture import world as worlds
 from tests.architecture.world import ANONYMOUS, STAFF, WRITES, World, undone
+from tests.factories import adding_cards
 from tests.factories.orgs import PASSWORD
 from tests.factories.paying import PAYS, begin
 from tests.faults import orders
@@ -66,6 +67,11 @@ class Form:
 ONCE = "0123456789abcdef"
 NONCE = "0196340c-8b1e-7c3a-9f00-5a1b2c3d4e5f"
 BUY = {"preset": "", "other": "100.50", "seen": "10050", "version": "0:0", "nonce": NONCE}
+CARD = 424242
+RECHARGE = {
+    "threshold": "10.00", "recharge_to": "50.00", "cap": "200.00", "per_day": "5", "card": str(CARD), "consent": "yes",
+    "seen": f"1000:5000:20000:5:{CARD}:0", "version": "0",
+}  # fmt: skip
 ACT = {"amount": "7.25", "reason": "Asked for it.", "nonce": NONCE, "confirmed": "yes"}
 ALERTS = {"billing_email": "bills@example.com", "thresholds": "20.00", "expiring": "on"}
 SOON = (datetime.now(UTC) + timedelta(days=30)).date()
@@ -80,6 +86,8 @@ FORMS = (
     Form("billing:card_setup_cancel"),
     Form("billing:card_default", stored.card_chosen),
     Form("billing:card_remove", stored.card_removed),
+    Form("billing:recharge_save", stored.recharge_agreed, RECHARGE, tuple(RECHARGE)),
+    Form("billing:recharge_off"),
     Form(
         "orgs:new_key", stored.key_made, {"name": "ci", "expires_on": "", "once": ONCE}, ("name", "expires_on", "once")
     ),
@@ -145,7 +153,8 @@ def world(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         now = datetime.now(UTC)
         flows.payment_outcome(paid.pk, polling.ask(paid.pk, now=now), now=now)
         world.own |= {"intent_id": str(waiting.pk), "paid": str(paid.pk)}
-        world.own["card_id"] = str(PaymentMethod.objects.get(wallet_id=world.acme.pk, is_default=False).pk)
+        adding_cards.card(world.acme, "5555", id=CARD)
+        world.own["card_id"] = str(PaymentMethod.objects.get(wallet_id=world.acme.pk, last4="5555").pk)
         yield world
     logging.disable(logging.NOTSET)
 
@@ -229,6 +238,9 @@ TOLD = {
     "seen",
     "billing_email",
     "thresholds",
+    "threshold",
+    "recharge_to",
+    "cap",
 }
 """Fields of which every letter is stored."""
 

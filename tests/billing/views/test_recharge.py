@@ -210,7 +210,7 @@ def test_a_rule_that_was_changed_meanwhile_is_shown_again(
 def test_what_cannot_be_agreed_to(
     alice_client: Client, acme: Organization, stripe: Running, given: dict[str, str], said: str
 ) -> None:
-    answer = sent(alice_client, card(acme), **given)
+    answer = sent(alice_client, card(acme), shown=given)
     assert said in text(answer) or said in answer.content.decode()
     assert answer.status_code == 200
     assert not Rule.objects.exists()
