@@ -21,6 +21,7 @@ from billing.metering.reversing import Reversal
 from billing.payments import answers
 from billing.payments.models import Intent, Refund
 from billing.payments.outcomes import Paid
+from billing.statements import issuing
 from billing.webhooks.models import InboxEvent
 from orgs import keys
 from orgs.models import Role
@@ -126,6 +127,8 @@ def made() -> Target:
     }  # fmt: skip
     with owners.connected() as owner:
         owner.execute("UPDATE ledger_period SET closed_at = now() WHERE period = %s", [facts["closed"]])
+        with transaction.atomic():
+            issuing.issue(acme.pk, facts["closed"], now=now)
         return Target(facts, now, fingerprint(owner))
 
 
