@@ -21,6 +21,7 @@ from billing.metering.reversing import Reversal
 from billing.payments import answers
 from billing.payments.models import Intent, Refund
 from billing.payments.outcomes import Paid
+from billing.statements import issuing
 from billing.webhooks.models import InboxEvent
 from orgs import keys
 from orgs.models import Role
@@ -125,6 +126,8 @@ def made() -> Target:
         "day": f"usage_event_{now:%Y%m%d}", "database": connection.settings_dict["NAME"],
     }  # fmt: skip
     months.closed(now)
+    with transaction.atomic():
+        issuing.issue(acme.pk, facts["closed"], now=now)
     with owners.connected() as owner:
         return Target(facts, now, fingerprint(owner))
 

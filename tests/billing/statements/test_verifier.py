@@ -27,7 +27,7 @@ def made(number: int = 1, opening: str = "8.50", previous: str = "00" * 32) -> d
     """A small statement, as the portal would hand it out: 0.10 is used of what there was."""
     parties = {"customer": {"address": ["1 Street"], "name": "Acme"}, "keys": {"key_1": "prod-api"}}
     salt = bytes(range(16))
-    body = {
+    body: dict[str, Any] = {
         "number": f"S-2026-0{number}-00000{number}",
         "organization": 7,
         "period": f"2026-0{number}",
