@@ -20,7 +20,7 @@ from sandbox.stripe import Running
 from tests import figures as counted
 from tests import verified
 from tests.factories import cards
-from tests.factories.paying import pay, tell
+from tests.factories.paying import pay, post
 from tests.faults.troubles import BY_NAME, TROUBLES, Trouble, with_call
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
@@ -39,6 +39,7 @@ class Charge:
     stripe: Running
     intent: Intent
     card: PaymentMethod
+    told: set[str]
 
     def ask(self, after: timedelta = timedelta()) -> None:
         now = datetime.now(UTC) + after
@@ -49,7 +50,11 @@ class Charge:
         self.ask(24 * HOURS)
 
     def hear(self) -> None:
-        tell(self.stripe)
+        """What Stripe has not told yet."""
+        for event in self.stripe.sandbox.world.books.oldest_first("event"):
+            if event["id"] not in self.told:
+                self.told.add(event["id"])
+                assert post(event).status_code == 200
         inbox.process(now=datetime.now(UTC))
         self.intent.refresh_from_db()
 
@@ -124,10 +129,10 @@ def card(stripe: Running, acme: Organization, alice: User, settings: Any) -> Pay
 def test_it_is_paid_once_or_can_never_be_paid(
     stripe: Running, acme: Organization, card: PaymentMethod, place: int, figures: counted.Record
 ) -> None:
-    moment, wrong = MOMENTS[place], {}
+    moment, wrong, told = MOMENTS[place], {}, set[str]()
     troubles = TROUBLES[place % counted.of(EVERY, full=1) :: counted.of(EVERY, full=1)]
     for trouble in troubles:
-        charge = Charge(stripe, cards.meant(acme, card, now=datetime.now(UTC)), card)
+        charge = Charge(stripe, cards.meant(acme, card, now=datetime.now(UTC)), card, told)
         moment.before(charge)
         with with_call(stripe, moment.method, moment.path, trouble) as struck:
             moment.step(charge)
