@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 A_YEAR = 365.0
 ROUNDS = 1
 """So often a day the clock comes by, at the least: in between, whoever acts makes the queue do something sooner."""
-NIGHTS = 0.3
+NIGHTS = 0.2
 """In so many nights the tasks of the night run: the others are left out."""
 AT_REST = tuple(
     timedelta(minutes=minutes) for minutes in (1, 2, 17, 80, 180, 26 * 60, 50 * 60, 76 * 60, 100 * 60, 150 * 60)
@@ -114,7 +114,8 @@ def _live(world: World, scale: Scale) -> None:
 
 
 def _plan(world: World, day: datetime, number: int) -> None:
-    world.at(day, partial(world.task, "tasks.make_partitions"))
+    if number % 4 == 0:
+        world.at(day, partial(world.task, "tasks.make_partitions"))
     month_end = (day + DAY).day == 1
     for party in world.parties:
         for habit in party.like.habits:

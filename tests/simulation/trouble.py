@@ -45,7 +45,7 @@ BACKWARDS: dict[str, Any] = {"kind": "reorder", "count": 3, "probability": 0.05}
 class Rates:
     """Chances: a task of the clock is left out, run twice, or in another order; an act is cut off at one of its steps."""
 
-    left_out: float = 0.07
+    left_out: float = 0.2
     doubled: float = 0.05
     shuffled: float = 0.1
     cut: float = 0.03
