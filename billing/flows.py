@@ -9,17 +9,34 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from celery import current_app
 from django.db import transaction
 
+from billing import queue
 from billing.ledger import accruals, debts, expiry, grants, wallets
 from billing.ledger.models import CreditGrant
 from billing.limits import publishing
 from billing.metering import charging, reversing, watermark
 from billing.metering.reversing import Reversal
-from billing.payments import answers, disputes, outcomes, reconciling, refunding, refunds, reversals
+from billing.payments import (
+    answers,
+    card_charges,
+    collecting,
+    disputes,
+    outcomes,
+    reconciling,
+    refunding,
+    refunds,
+    reversals,
+)
 from billing.payments.models import Dispute, Intent, Refund, RefundState
 from billing.payments.outcomes import Outcome, Settled
 from billing.payments.reconciliations import Reconciliation
+from billing.recharge import finishing, levels, links, recharging, rules
+from billing.recharge.models import Rule, Why
+from billing.recharge.rules import Wish
+
+RECHARGE = "billing.tasks.recharge_credit"
 
 
 def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Settled | None:
@@ -27,6 +44,7 @@ def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Sett
     with transaction.atomic():
         settled = outcomes.settle(intent_id, outcome, now=now)
         if settled is not None:
+            recharging.heard(settled, now=now)
             publishing.publish([settled.org_id], now=now)
         return settled
 
@@ -48,13 +66,20 @@ def grant_promotional(
         grant = grants.issue_promotional(
             org_id, amount, key=key, title=title, expires_at=expires_at, reason=reason, issued_by=issued_by, now=now
         )
+        recharging.credited(org_id, now=now)
         publishing.publish([org_id], now=now)
         return grant
 
 
 def sweep(*, now: datetime) -> int:
     """Usage was accepted: charge it, post the hours that are complete; answers how many organizations it touched."""
-    touched = charging.sweep(now=now, then=lambda org_ids: publishing.publish(org_ids, now=now))
+
+    def then(org_ids: list[int], charged: list[int]) -> None:
+        if levels.usage_charged(charged, now=now):
+            queue.hint(current_app.signature(RECHARGE))
+        publishing.publish(org_ids, now=now)
+
+    touched = charging.sweep(now=now, then=then)
     accruals.close_due(now=now, watermark=watermark.complete_through(now))
     return len(touched)
 
@@ -63,6 +88,8 @@ def reverse_usage(reversal: Reversal, *, now: datetime) -> reversing.Reversed:
     """A gateway takes an event back."""
     with transaction.atomic():
         done = reversing.reverse(reversal, now=now)
+        levels.usage_charged([done.org_id] if done.charged else [], now=now)
+        levels.lifted([done.org_id], now=now)
         publishing.publish([done.org_id], now=now)
         return done
 
@@ -74,7 +101,7 @@ def expire(*, now: datetime) -> int:
     for org_id in expiry.due(now=now, watermark=complete):
         with transaction.atomic():
             wallets.lock([org_id])
-            charging.drain([org_id], now=now)
+            _drain(org_id, now)
             expired += expiry.expire([org_id], now=now, watermark=complete)
             publishing.publish([org_id], now=now)
     with transaction.atomic():
@@ -88,7 +115,7 @@ def refund(order: refunds.Order, *, now: datetime) -> Refund:
     """Staff give money back. What it takes is committed before Stripe hears of it; raises `RefundRefused`."""
     with transaction.atomic():
         wallets.lock([order.org_id])
-        charging.drain([order.org_id], now=now)
+        _drain(order.org_id, now)
         asked = refunds.ask(order, now=now)
         publishing.publish([order.org_id], now=now)
     if asked.state in (RefundState.ASKED, RefundState.UNKNOWN):
@@ -104,8 +131,9 @@ def refund_told(told: refunds.Outcome, *, now: datetime) -> Refund | None:
     org_id = _payment_first(intent_id, told if isinstance(told, answers.Refund) else None, now)
     with transaction.atomic():
         wallets.lock([org_id])
-        charging.drain([org_id], now=now)
+        _drain(org_id, now)
         settled = refunds.settle(told, intent_id, now=now)
+        levels.lifted([org_id], now=now)
         publishing.publish([org_id], now=now)
         return settled
 
@@ -124,10 +152,72 @@ def dispute_told(told: answers.Dispute, *, now: datetime) -> Dispute | None:
     org_id = _payment_first(intent_id, told, now)
     with transaction.atomic():
         wallets.lock([org_id])
-        charging.drain([org_id], now=now)
+        _drain(org_id, now)
         settled = disputes.settle(told, Intent.objects.get(pk=intent_id), now=now)
+        recharging.dispute_opened(org_id, now=now)
+        levels.lifted([org_id], now=now)
         publishing.publish([org_id], now=now)
         return settled
+
+
+def recharge(org_id: int, *, now: datetime) -> Settled | None:
+    """The balance may be low: where a charge is due it is written down, made, and settled; None when none is."""
+    with transaction.atomic():
+        wallets.lock([org_id])
+        _drain(org_id, now)
+        intent_id = recharging.begin(org_id, now=now)
+        publishing.publish([org_id], now=now)
+    if intent_id is None:
+        return None
+    return payment_outcome(intent_id, card_charges.charge(intent_id, now=now), now=now)
+
+
+def recharge_due(*, now: datetime) -> list[int]:
+    """Organizations whose recharge is to be looked at now: each is one `recharge`, by itself."""
+    return recharging.due(now=now)
+
+
+def switch_recharge_on(org_id: int, wish: Wish, *, by: int, version: int | None = None, now: datetime) -> Rule:
+    """A customer agrees to a rule, or to other amounts, or goes on after a pause. Is the balance low, then the card is
+    charged at once. Raises `WishRefused`, `ChangedMeanwhile`."""
+    with transaction.atomic():
+        wallets.lock([org_id])
+        _drain(org_id, now)
+        rule = rules.switch_on(org_id, wish, by=by, version=version, now=now)
+        publishing.publish([org_id], now=now)
+    recharge(org_id, now=now)
+    rule.refresh_from_db()
+    return rule
+
+
+def switch_recharge_off(org_id: int, *, version: int | None = None, now: datetime) -> Rule | None:
+    """A customer switches it off; None: it never was on. Raises `ChangedMeanwhile`."""
+    with transaction.atomic():
+        wallets.lock([org_id])
+        return rules.switch_off(org_id, version=version, now=now)
+
+
+def stop_recharge_by_link(token: str, *, now: datetime) -> Rule | None:
+    """Somebody followed the link of a mail: no sign-in is asked for, since it only stops. Raises `LinkOver`."""
+    with transaction.atomic():
+        wallets.lock([links.read_stop(token, now).org_id])
+        link = links.read_stop(token, now)
+        return rules.switch_off(link.org_id, Why.LINK, now=now)
+
+
+def finish_recharge(attempt_id: UUID, *, by: int | None = None, now: datetime) -> Intent:
+    """A customer pays in the browser what the bank refused without: answers the purchase, with its page at Stripe where that
+    could be opened (`checkout_url`). Raises `NothingToFinish`."""
+    org_id = recharging.organization(attempt_id)
+    with transaction.atomic():
+        wallets.lock([org_id])
+        _drain(org_id, now)
+        intent = finishing.begin(attempt_id, by=by, now=now)
+        publishing.publish([org_id], now=now)
+    if not intent.checkout_id:
+        payment_outcome(intent.pk, collecting.open_checkout(intent.pk, now=now), now=now)
+        intent.refresh_from_db()
+    return intent
 
 
 def write_off_debts(*, now: datetime) -> Decimal:
@@ -156,6 +246,11 @@ def reconcile(
     """Stripe's lists and the books are compared both ways; what a webhook should have told of is told now."""
     apply = reconciling.Apply(payment_outcome, refund_told, dispute_told)
     return reconciling.reconcile(apply, now=now, since=since, say=say)
+
+
+def _drain(org_id: int, now: datetime) -> None:
+    """Whatever it used is charged; is it low by that, then it is remembered. Its wallet is locked."""
+    levels.usage_charged(charging.drain([org_id], now=now).charged, now=now)
 
 
 def _payment_first(intent_id: UUID, told: reversals.Told | None, now: datetime) -> int:

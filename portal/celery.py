@@ -73,6 +73,7 @@ app.conf.beat_schedule = {
     "charge what gateways reported": _every(5, "sweep_usage"),
     "work through what others told us": _every(10, "process_inbox"),
     "ask what became of open payments": _every(60, "poll_payments"),
+    "recharge balances that are low": _every(60, "recharge_credit"),
     "ask what became of refunds and disputes": _every(60, "poll_reversals"),
     "end grants that came to their end": _every(60, "expire_grants"),
     "ask whether the books are right": _every(3600, "verify_ledger"),

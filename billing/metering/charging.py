@@ -7,6 +7,7 @@ that charges them, so each is charged exactly once or is still there.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -28,7 +29,8 @@ RUNS_KEPT = timedelta(days=1)
 ONE_SWEEP_AT_A_TIME = 5_001_904_377
 """The number of the advisory lock; any other would do."""
 
-Then = Callable[[list[int]], object]
+Then = Callable[[list[int], list[int]], object]
+"""Called with the organizations of a chunk, and with those of them whose credit paid for something."""
 
 ACCEPTED = "DELETE FROM usage_delta WHERE org_id = ANY(%(orgs)s) RETURNING *"
 TAKEN_BACK = """
@@ -104,11 +106,20 @@ def sweep(*, now: datetime, then: Then | None = None) -> list[int]:
         return waiting
 
 
-def drain(org_ids: Sequence[int], *, now: datetime) -> int:
-    """Charges what these organizations used and was not charged yet; answers how many deltas. Their wallets are locked."""
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """How many deltas were charged, and whose credit paid for something of it."""
+
+    deltas: int = 0
+    charged: tuple[int, ...] = ()
+
+
+def drain(org_ids: Sequence[int], *, now: datetime) -> Drained:
+    """Charges what these organizations used and was not charged yet. Their wallets are locked."""
     rows = _roll_up(ACCEPTED, orgs=list(org_ids))
     accruals.draw((Cost(org_id, model_id, minute, cost) for org_id, model_id, minute, cost, _ in rows if cost), now=now)
-    return sum(drained for *_, drained in rows)
+    charged = sorted({org_id for org_id, _, _, cost, _ in rows if cost > 0})
+    return Drained(sum(drained for *_, drained in rows), tuple(charged))
 
 
 def take_from_rollups(org_id: int, **event: Any) -> None:
@@ -131,10 +142,10 @@ def _charge(org_ids: list[int], now: datetime, then: Then | None) -> tuple[int, 
     try:
         with transaction.atomic():
             locked = wallets.lock(org_ids)
-            taken = drain(locked, now=now)
+            drained = drain(locked, now=now)
             if then is not None:
-                then(locked)
-            return taken, True
+                then(locked, list(drained.charged))
+            return drained.deltas, True
     except (OperationalError, InterfaceError):
         raise
     except DatabaseError:

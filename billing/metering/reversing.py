@@ -61,11 +61,13 @@ class Reversal:
 
 @dataclass(frozen=True, slots=True)
 class Reversed:
-    """`cost` is what went back to the customer, in USD; `duplicate` when this reversal was made before."""
+    """`cost` is what went back to the customer, in USD; `duplicate` when this reversal was made before; `charged` when
+    use that waited was charged first."""
 
     org_id: int
     cost: Decimal
     duplicate: bool = False
+    charged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def reverse(reversal: Reversal, *, now: datetime) -> Reversed:
     # Again under the lock: the same call may have been made at the same moment.
     if (before := _made_before(reversal)) is not None:
         return before
-    charging.drain([event.org_id], now=now)
+    drained = charging.drain([event.org_id], now=now)
     accruals.close([event.org_id], now=now)
     cost = event.cost
     if cost:
@@ -124,7 +126,7 @@ def reverse(reversal: Reversal, *, now: datetime) -> Reversed:
         id=reversal.id, event_id=reversal.event_id, wallet_id=event.org_id, gateway_id=reversal.gateway_id,
         reason=reversal.reason, cost=cost, reversed_at=now,
     )  # fmt: skip
-    return Reversed(event.org_id, cost)
+    return Reversed(event.org_id, cost, charged=bool(drained.charged))
 
 
 def _made_before(reversal: Reversal) -> Reversed | None:

@@ -3,6 +3,13 @@
 Stripe asks not to tell that a card is reported lost, stolen or suspicious; those say what every plain refusal says.
 """
 
+from enum import StrEnum
+
+CARD_GONE = "card_gone"
+"""The card was removed at Stripe: it cannot be charged, whoever asks."""
+NOT_CHARGED = "not_charged"
+"""Nothing was asked of the card's bank, so it has not declined either."""
+
 BANK_SAID_NO = "Your bank declined the payment and gave no reason. It can tell you why, or you can use another card."
 NO_ANSWER = "Your bank could not answer. Try again in a few minutes."
 NOT_CONFIRMED = "Your bank asked you to confirm the payment, and it was not confirmed."
@@ -34,7 +41,72 @@ REASONS = {
     "expired": "The payment page closed after 30 minutes without a payment.",
     "canceled": "You canceled the payment.",
     "not_opened": "We could not open the payment page. This has nothing to do with your card.",
+    CARD_GONE: "The card is no longer saved.",
+    NOT_CHARGED: "The charge could not be made. This has nothing to do with your card.",
 }
+
+# --- What a saved card's refusal means for the next try ------------------------------------------------------------------
+
+
+class Kind(StrEnum):
+    """`SOFT` may pass another time. `AUTHENTICATION`: only with its holder in front of the screen. `HARD`: never, or only
+    with another card."""
+
+    SOFT = "soft"
+    AUTHENTICATION = "authentication"
+    HARD = "hard"
+
+
+AUTHENTICATION = frozenset(
+    {"authentication_required", "authentication_failed", "payment_intent_authentication_failure", "approve_with_id"}
+)
+HARD = frozenset(
+    {
+        # Stripe does not try these again by itself: docs.stripe.com/billing/revenue-recovery/smart-retries, "non-retryable
+        # decline codes" (read November 2026).
+        "highest_risk_level",
+        "incorrect_number",
+        "lost_card",
+        "pickup_card",
+        "revocation_of_all_authorizations",
+        "revocation_of_authorization",
+        "stolen_card",
+        "transaction_not_allowed",
+        # Of these docs.stripe.com/declines/codes says that the card is not valid, not for this kind of payment, or refused
+        # for good; networks fine those who go on trying.
+        "card_not_supported",
+        "currency_not_supported",
+        "do_not_try_again",
+        "expired_card",
+        "fraudulent",
+        "invalid_account",
+        "invalid_number",
+        "merchant_blacklist",
+        "new_account_information_available",
+        "restricted_card",
+        "security_violation",
+        "stop_payment_order",
+        "test_mode_live_card",
+        "testmode_decline",
+        CARD_GONE,
+    }
+)
+"""`do_not_honor` and `generic_decline` are not among them: the bank gives no reason, and says yes another day."""
+
+
+def kind(code: str) -> Kind:
+    """An unknown code is soft: it is tried again three times at most."""
+    if is_authentication(code):
+        return Kind.AUTHENTICATION
+    return Kind.HARD if is_hard(code) else Kind.SOFT
+
+
+def is_hard(code: str) -> bool:
+    return code in HARD
+
+
+def is_authentication(code: str) -> bool:
+    return code in AUTHENTICATION
 
 
 def reason(code: str) -> str:

@@ -56,6 +56,10 @@ class Purpose(models.TextChoices):
     SETTLEMENT = "settlement", "Period end"
 
 
+OFF_SESSION = (Purpose.RECHARGE, Purpose.SETTLEMENT)
+"""A saved card is charged without its customer: of these one at a time for an organization."""
+
+
 class State(models.TextChoices):
     """A payment moves down this list only (trigger). Failed and canceled may still become succeeded: money that
     arrives late is credited (A15)."""
@@ -121,6 +125,10 @@ class Intent(models.Model):
                 fields=["wallet"],
                 condition=Q(purpose__in=["recharge", "settlement"], state__in=OPEN_STATES),
                 name="payment_intent_one_off_session",
+            ),
+            models.CheckConstraint(
+                condition=~Q(purpose__in=["recharge", "settlement"]) | Q(method__isnull=False),
+                name="payment_intent_off_session_has_card",
             ),
         ]
         indexes = [

@@ -83,7 +83,13 @@ class Canceled:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nobody could say. It is asked again."""
+    """Nobody could say. It is asked again.
+
+    `declined`: a card was refused, and it is not certain yet that its payment `provider_id` can never be paid.
+    """
+
+    provider_id: str | None = None
+    declined: str = ""
 
 
 Outcome = Paid | Processing | Waiting | Declined | Canceled | Unknown
@@ -154,6 +160,8 @@ def settle(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Settled | Non
         intent.checked_at = now
         intent.settled_at = None if intent.state in OPEN_STATES else now
         intent.save()
+        if intent.failure_code == declines.CARD_GONE:
+            PaymentMethod.objects.filter(intents=intent, detached_at=None).update(detached_at=now)
     state = State(intent.state)
     if state != before:
         log.info("payment_moved", intent=str(intent_id), before=before.value, after=state.value)
@@ -180,13 +188,12 @@ def _move(intent: Intent, outcome: Processing | Waiting | Declined | Canceled | 
         case Canceled():
             wanted, code = State.CANCELED, outcome.code
         case Unknown():
-            wanted, code = State.UNKNOWN, intent.failure_code
+            wanted, code = State.UNKNOWN, outcome.declined or intent.failure_code
     if LADDER.index(wanted) >= LADDER.index(State(intent.state)):
         intent.state = wanted
         intent.failure_code = code
         intent.failure_message = declines.reason(code) if code else ""
-    if not isinstance(outcome, Unknown):
-        intent.provider_id = intent.provider_id or outcome.provider_id
+    intent.provider_id = intent.provider_id or outcome.provider_id
 
 
 def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:

@@ -11,8 +11,8 @@ import structlog
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from billing.payments import collecting, gateway, outcomes
-from billing.payments.models import OPEN_STATES, Intent, Purpose, State
+from billing.payments import card_charges, collecting, gateway, outcomes
+from billing.payments.models import OFF_SESSION, OPEN_STATES, Intent, State
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +72,8 @@ def ask(intent_id: UUID, *, now: datetime) -> outcomes.Outcome:
     Never raises for Stripe's troubles: they are the outcome Unknown.
     """
     intent = Intent.objects.get(pk=intent_id)
+    if intent.purpose in OFF_SESSION:
+        return card_charges.charge(intent_id, now=now)
     try:
         if intent.checkout_id:
             return _ask_checkout(
@@ -81,8 +83,6 @@ def ask(intent_id: UUID, *, now: datetime) -> outcomes.Outcome:
             return outcomes.of_payment(gateway.read_payment(intent.provider_id))
     except (gateway.Unknown, gateway.Refused, gateway.Declined) as error:
         log.warning("payment_not_read", intent=str(intent_id), error=str(error))
-        return outcomes.Unknown()
-    if intent.purpose != Purpose.CREDITS:
         return outcomes.Unknown()
     if intent.called_at is None and intent.deadline is not None and now >= intent.deadline:
         # Stripe never heard of it: there is nothing to ask about.

@@ -55,8 +55,9 @@ class Consent(models.Model):
 class Rule(models.Model):
     """One per organization, from its first consent on. `version` counts changes, so that a form shown before one is noticed.
 
-    While a card is declined softly, `ladder` names the first attempt, `rung` how many retries were made, `retry_at` when the
-    next is due.
+    `low_since`: charged usage has left the balance below the threshold, since then and until credit lifts it; one that fell
+    for another reason alone is not charged for (A14). While a card is declined softly, `ladder` names the first attempt,
+    `rung` how many retries were made, `retry_at` when the next is due.
     """
 
     wallet = models.OneToOneField(
@@ -75,9 +76,15 @@ class Rule(models.Model):
     ladder = models.UUIDField(null=True)
     rung = models.PositiveSmallIntegerField(default=0)
     retry_at = models.DateTimeField(null=True)
+    low_since = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "recharge_rule"
+        indexes = [
+            models.Index(
+                fields=["low_since"], condition=Q(standing="on", low_since__isnull=False), name="recharge_rule_low"
+            )
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(standing__in=Standing.values), name="recharge_rule_standing_known"),
             models.CheckConstraint(

@@ -92,6 +92,13 @@ PAYMENTS = [
         " VALUES (gen_random_uuid(), {acme}, 'recharge', 500, 'created', 1, 'k', now(), '', '', '', '', '')",
         CHECK, "payment_intent_not_while_disputed",
     ),
+    Attack(
+        "charge no card in particular",
+        "INSERT INTO payment_intent (id, org_id, purpose, amount_cents, state, attempt, key, created_at, checkout_url,"
+        " card_brand, card_last4, failure_code, failure_message)"
+        " VALUES (gen_random_uuid(), {charlies}, 'recharge', 500, 'created', 1, 'k', now(), '', '', '', '', '')",
+        CHECK, "payment_intent_off_session_has_card",
+    ),
     Attack("another message from Stripe than came", "UPDATE inbox_event SET body = '{{}}'"),
     Attack("delete messages", "DELETE FROM inbox_event"),
     Attack(

@@ -95,7 +95,7 @@ class Control:
 def uncharged(actor: int) -> Iterator[None]:
     """This actor does not charge what was used before it acts."""
     drain = charging.drain
-    skip = lambda org_ids, *, now: 0 if here.act == actor else drain(org_ids, now=now)  # noqa: E731
+    skip = lambda org_ids, *, now: charging.Drained() if here.act == actor else drain(org_ids, now=now)  # noqa: E731
     with mock.patch.object(charging, "drain", skip):
         yield
 

@@ -13,6 +13,7 @@ from billing import flows
 from billing.ledger import debts
 from billing.payments import disputes
 from billing.payments.models import Intent, Purpose
+from tests.factories import cards
 from tests.races.arena import Anomalies, Arena, Race, differs, raised
 from tests.races.disputing import balance, bought_by_card, said, spent
 from tests.races.guards import POSTING, REFUSED, Control, function
@@ -68,7 +69,7 @@ def test_no_card_is_charged_while_a_dispute_opens(arena: Arena, world: World) ->
 
     def prepare(turn: int) -> Race:
         team = world.team()
-        intent = bought_by_card(team, 10_00)
+        intent, card = bought_by_card(team, 10_00), cards.saved(team)
         # In every other round the charge begins when the dispute is open and not committed yet.
         in_between = threading.Barrier(2 if arena.control or turn % 2 == 0 else 1)
 
@@ -84,7 +85,7 @@ def test_no_card_is_charged_while_a_dispute_opens(arena: Arena, world: World) ->
             with transaction.atomic():
                 Intent.objects.create(
                     wallet_id=team.pk, purpose=Purpose.RECHARGE, amount_cents=10_00, key=f"recharge:{uuid4().hex}",
-                    created_at=NOW,
+                    created_at=NOW, method=card,
                 )  # fmt: skip
                 # Foreign keys are checked now, as the commit would. Were it allowed after that, the card would be charged.
                 connection.check_constraints()

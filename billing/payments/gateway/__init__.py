@@ -18,6 +18,7 @@ from billing.payments.gateway.money_back import (
     refunds_of,
     refunds_since,
 )
+from billing.payments.gateway.off_session import NewCardCharge, cancel_payment, charge_card, find_payment
 from billing.payments.gateway.paying import (
     NewCheckout,
     NewCustomer,
@@ -37,11 +38,14 @@ __all__ = [
     "REFUND",
     "CalledInsideTransaction",
     "Declined",
+    "NewCardCharge",
     "NewCheckout",
     "NewCustomer",
     "NewRefund",
     "Refused",
     "Unknown",
+    "cancel_payment",
+    "charge_card",
     "charges_since",
     "create_checkout",
     "create_customer",
@@ -50,6 +54,7 @@ __all__ = [
     "disputes_since",
     "expire_checkout",
     "find_checkout",
+    "find_payment",
     "read_charge",
     "read_checkout",
     "read_dispute",

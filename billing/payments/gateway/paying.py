@@ -120,7 +120,7 @@ def expire_checkout(checkout_id: str) -> None:
 
 def read_payment(payment_id: str) -> Payment:
     with call() as client:
-        return _payment(client.v1.payment_intents.retrieve(payment_id, {"expand": ["latest_charge"]}))
+        return as_payment(client.v1.payment_intents.retrieve(payment_id, {"expand": ["latest_charge"]}))
 
 
 def read_charge(charge_id: str) -> Charge:
@@ -154,11 +154,11 @@ def _checkout(session: stripe.checkout.Session) -> Checkout:
         url=session.url or "",
         expires_at=moment(session.expires_at),
         intent_id=ours(session.client_reference_id),
-        payment=_payment(payment) if payment else None,
+        payment=as_payment(payment) if payment else None,
     )
 
 
-def _payment(payment: stripe.PaymentIntent) -> Payment:
+def as_payment(payment: stripe.PaymentIntent) -> Payment:
     charge, error = payment.latest_charge, payment.last_payment_error
     decline = None
     if error is not None:

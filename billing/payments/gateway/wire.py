@@ -27,19 +27,22 @@ Fetch = Callable[[StripeClient, Page], stripe.ListObject[Row]]
 
 
 class Declined(Exception):
-    """`code` is the bank's, or Stripe's where the bank gave none; `message` is Stripe's own, in English."""
+    """`code` is the bank's, or Stripe's where the bank gave none; `message` is Stripe's own, in English.
 
-    def __init__(self, code: str, message: str) -> None:
+    `payment_id` is the PaymentIntent that was made all the same, if one was: it is open until it is cancelled.
+    """
+
+    def __init__(self, code: str, message: str, payment_id: str = "") -> None:
         super().__init__(message)
-        self.code, self.message = code, message
+        self.code, self.message, self.payment_id = code, message, payment_id
 
 
 class Refused(Exception):
-    """Stripe did nothing. `code` is Stripe's."""
+    """Stripe did nothing. `code` is Stripe's; `param` the parameter it did not like, or empty."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, param: str = "") -> None:
         super().__init__(message)
-        self.code, self.message = code, message
+        self.code, self.message, self.param = code, message, param
 
 
 class Unknown(Exception):
@@ -69,11 +72,12 @@ def call() -> Iterator[StripeClient]:
         yield _client(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE, settings.STRIPE_TIMEOUT_SECONDS)
     except stripe.CardError as error:
         decline = getattr(error.error, "decline_code", None)
-        raise Declined(decline or error.code or "card_declined", error.user_message or "") from error
+        payment_id = id_of(getattr(error.error, "payment_intent", None))
+        raise Declined(decline or error.code or "card_declined", error.user_message or "", payment_id) from error
     except stripe.IdempotencyError as error:
         raise Refused("idempotency", str(error.user_message)) from error
     except stripe.InvalidRequestError as error:
-        raise Refused(error.code or "invalid_request", error.user_message or "") from error
+        raise Refused(error.code or "invalid_request", error.user_message or "", str(error.param or "")) from error
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
         raise Refused("not_allowed", error.user_message or str(error)) from error
     except stripe.StripeError as error:

@@ -120,8 +120,8 @@ def test_what_follows_happens_in_the_same_transaction(
 ) -> None:
     report(usage.event(key.public_id, NOW))
 
-    def crash(org_ids: list[int]) -> None:
-        assert org_ids == [acme.pk]
+    def crash(org_ids: list[int], charged: list[int]) -> None:
+        assert org_ids == charged == [acme.pk]
         raise RuntimeError("the power went out")
 
     with pytest.raises(RuntimeError):

@@ -16,6 +16,7 @@ from billing.payments import outcomes
 from billing.payments.answers import Card, Charge, Checkout, Decline, Payment
 from billing.payments.models import Intent, PaymentMethod, Purpose, State
 from orgs.models import Organization, User
+from tests.factories import cards
 
 pytestmark = pytest.mark.django_db
 
@@ -32,9 +33,10 @@ def intent(acme: Organization, alice: User) -> Intent:
     return begin(acme, alice)
 
 
-def begin(acme: Organization, alice: User, *, cents: int = 100_00, purpose: Purpose = Purpose.CREDITS) -> Intent:
+def begin(acme: Organization, alice: User, *, cents: int = 100_00) -> Intent:
     return Intent.objects.create(
-        wallet_id=acme.pk, purpose=purpose, amount_cents=cents, key=f"buy:{uuid4().hex}", created_by=alice, created_at=NOW
+        wallet_id=acme.pk, purpose=Purpose.CREDITS, amount_cents=cents, key=f"buy:{uuid4().hex}", created_by=alice,
+        created_at=NOW,
     )  # fmt: skip
 
 
@@ -158,8 +160,8 @@ def test_a_second_charge_for_one_purchase_is_set_aside_once(intent: Intent) -> N
     assert balances.of(intent.wallet_id, now=NOW).available == 100
 
 
-def test_a_purpose_nobody_credits_is_set_aside(acme: Organization, alice: User) -> None:
-    intent = begin(acme, alice, purpose=Purpose.SETTLEMENT)
+def test_a_purpose_nobody_credits_is_set_aside(acme: Organization) -> None:
+    intent = cards.meant(acme, cards.saved(acme), 100_00, now=NOW, purpose=Purpose.SETTLEMENT)
     settle(intent, PAID)
     assert Transfer.objects.get().credit_id == Code.UNAPPLIED
 
