@@ -87,28 +87,30 @@ def _order(world: World, order: collecting.Order) -> None:
 
 
 def pay(world: World, party: Party, nonce: UUID) -> None:
-    """Pays on Stripe's page, where there is one; with another card when the first one is declined."""
+    """Pays the purchase of this form, where its page could be opened."""
     intent = Intent.objects.filter(key=f"buy:{nonce.hex}").first()
-    if intent is None or not intent.checkout_id:
-        return
+    if intent is not None and intent.checkout_id and pay_page(world, party, intent):
+        next(row for row in world.diary.purchases if row.nonce == nonce).paid_at_stripe = True
+
+
+def pay_page(world: World, party: Party, intent: Intent) -> bool:
+    """Whether it was paid on Stripe's page now; with another card when the first one is declined."""
+    paid = False
     for _ in range(world.chance.choice((1, 2))):
         card = world.chance.choice(party.like.cards)
         try:
-            result = world.sandbox.admin.pay(intent.checkout_id, card, authenticate=world.chance.random() < 0.8)[
-                "result"
-            ]
+            result = world.sandbox.admin.pay(intent.checkout_id or "", card, authenticate=world.chance.random() < 0.8)
         except Refused:
-            return  # paid before, or closed meanwhile
-        if result == "paid":
+            return False  # paid before, or closed meanwhile
+        if paid := result["result"] == "paid":
             world.fact(party, "paid", intent.amount_cents)
             _note_charge(world, party, intent)
-            next(row for row in world.diary.purchases if row.nonce == nonce).paid_at_stripe = True
             break
     if world.chance.random() < COMES_BACK:
         world.later(1, 30, lambda: _look(world, party, intent))
     world.later(1, 40, world.webhooks)
-    world.later(41, 60, lambda: world.task("tasks.process_inbox"))
     world.later(90, 4000, world.tick)
+    return paid
 
 
 def _note_charge(world: World, party: Party, intent: Intent) -> None:

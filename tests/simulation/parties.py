@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from orgs.models import Organization, User
 from tests.factories import paying
-from tests.simulation import actions, gateways
+from tests.simulation import actions, gateways, standing_orders
 from tests.simulation.tally import KeyNote, Paid, Tally
 
 if TYPE_CHECKING:
@@ -52,6 +52,12 @@ TOPS_UP = Habit(actions.top_up, 0.15)
 KEYS = Habit(actions.change_keys, 0.02)
 REVERSED = Habit(gateways.take_back, 0.03)
 COMMON = (USES, TOPS_UP, KEYS, REVERSED)
+RECHARGES = (
+    Habit(standing_orders.agree, 0.15),
+    Habit(standing_orders.change_mind, 0.01),
+    Habit(standing_orders.card_is_declined, 0.02),
+    Habit(standing_orders.finish, 0.1),
+)
 
 STEADY = Personality("steady", COMMON)
 BURSTY = Personality("bursty", (Habit(gateways.burst, 0.04), Habit(actions.top_up, 0.15), KEYS, REVERSED), clicks=2)
@@ -68,6 +74,8 @@ DISPUTES = Personality("disputer", (*COMMON, Habit(actions.dispute, 0.02)), card
 GIFTED = Personality(
     "promo receiver", (Habit(gateways.use, 0.35), Habit(actions.give, 0.04), Habit(actions.buy, 0.01), REVERSED),
 )  # fmt: skip
+RECHARGED = Personality("recharged", (USES, USES, USES, Habit(actions.buy, 0.01), KEYS, REVERSED, *RECHARGES))
+QUARRELS = Personality("recharged and disputed", (*RECHARGED.habits, Habit(actions.dispute, 0.008)))
 FREE = Personality("personal, free", (Habit(gateways.use, 0.2), KEYS), personal=True)
 LEAVES = Personality(
     "leaves",
@@ -75,7 +83,8 @@ LEAVES = Personality(
     cents=(250_00, 500_00),
 )  # fmt: skip
 EVERYBODY = (
-    STEADY, DISPUTES, REFUNDED, GIFTED, BROKE, FREE, BURSTY, MONTH_ENDS, FAR_EAST, LEAVES, ABANDONS, FAR_WEST,
+    STEADY, DISPUTES, RECHARGED, REFUNDED, GIFTED, BROKE, QUARRELS, FREE, BURSTY, MONTH_ENDS, FAR_EAST, LEAVES, ABANDONS,
+    FAR_WEST,
 )  # fmt: skip
 
 

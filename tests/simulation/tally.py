@@ -72,6 +72,19 @@ class PriceList:
 
 
 @dataclass
+class Agreement:
+    """What may be charged without asking, from when to when: at most `cap_cents` in a month, `per_day` times a day."""
+
+    since: datetime
+    cap_cents: int | None
+    per_day: int
+    until: datetime | None = None
+
+    def holds(self, at: datetime) -> bool:
+        return self.since <= at and (self.until is None or at <= self.until)
+
+
+@dataclass
 class Tally:
     """What one organization used and was given. `free`: nobody pays for its use, since it never had credit."""
 
@@ -83,6 +96,11 @@ class Tally:
     given: Decimal = NOTHING
     """Gifts of staff, in USD."""
     used: Decimal = NOTHING
+    agreements: list[Agreement] = field(default_factory=list)
+
+    @property
+    def agreed(self) -> bool:
+        return any(agreement.until is None for agreement in self.agreements)
 
     def accept(self, use: Use, cost: Decimal) -> None:
         self.accepted[use.id] = use

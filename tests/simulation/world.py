@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import stripe
 import time_machine
 from django.conf import settings
+from django.db import transaction
 from django.test import Client, override_settings
 
-from billing import tasks
+from billing import queue, tasks
 from billing.catalog.models import AIModel
 from billing.limits import reading
 from billing.metering import gateways, partitions
@@ -85,6 +86,7 @@ class World:
         )  # fmt: skip
         self.sandbox = Sandbox(clock=lambda: self.now.timestamp(), seed=seed, settings=settled, patience=10)
         self.trouble = Trouble(random.Random(f"{seed}:trouble"), self.sandbox, rates)
+        self._queued: set[tuple[str, tuple[Any, ...]]] = set()
         self._waiting: list[tuple[datetime, int, Callable[[], object]]] = []
         self._numbers = itertools.count(1)
         self._travel: Callable[[datetime], None] = lambda moment: None
@@ -142,10 +144,29 @@ class World:
         for name in self.trouble.order(paths.by_the_clock(nightly=nightly)):
             self.task(name)
 
-    def task(self, name: str) -> None:
+    def task(self, name: str, *about: Any) -> None:
         self.events["task"] += 1
-        work = partial(self.trouble.attempt, getattr(tasks, name.removeprefix("tasks.")))
+        work = partial(self.trouble.attempt, partial(getattr(tasks, name.removeprefix("tasks.")), *about))
         self.watched.get(name, lambda work: work())(work)
+
+    def hint(self, task: Any, *about: Any) -> None:
+        """In place of the queue: work that somebody asked for comes soon after the commit, late, twice or never."""
+        name = str(getattr(task, "task", None) or task.name).removeprefix("billing.")
+        transaction.on_commit(lambda: self._queue(name, about))
+
+    def _queue(self, name: str, about: tuple[Any, ...]) -> None:
+        if (name, about) in self._queued:
+            return
+        self._queued.add((name, about))
+        brought = self.trouble.order([name])
+        for _ in brought:
+            self.later(0.1, self.trouble.chance.choice((5, 20, 3600)), lambda: self._brought(name, about))
+        if not brought:
+            self._queued.discard((name, about))
+
+    def _brought(self, name: str, about: tuple[Any, ...]) -> None:
+        self._queued.discard((name, about))
+        self.task(name, *about)
 
     # Notes
 
@@ -182,6 +203,7 @@ def living(seed: int, rates: Rates) -> Iterator[World]:
         stack.callback(logging.disable, logging.NOTSET)
         stack.callback(world.sandbox.close)
         stack.enter_context(_told_what_chance_says(seed))
+        stack.enter_context(mock.patch.object(queue, "hint", world.hint))
         stack.enter_context(mock.patch.object(wire, "_client", return_value=client))
         stack.enter_context(
             override_settings(
