@@ -32,9 +32,10 @@ from billing.payments import (
 from billing.payments.models import Dispute, Intent, Refund, RefundState
 from billing.payments.outcomes import Outcome, Settled
 from billing.payments.reconciliations import Reconciliation
-from billing.recharge import finishing, levels, links, recharging, rules
+from billing.recharge import finishing, levels, links, recharging, rules, working
 from billing.recharge.models import Rule, Why
 from billing.recharge.rules import Wish
+from billing.settlement import closing, dunning
 
 RECHARGE = "billing.tasks.recharge_credit"
 
@@ -45,6 +46,7 @@ def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Sett
         settled = outcomes.settle(intent_id, outcome, now=now)
         if settled is not None:
             recharging.heard(settled, now=now)
+            dunning.heard(settled, now=now)
             publishing.publish([settled.org_id], now=now)
         return settled
 
@@ -238,6 +240,36 @@ def forgive_debt(org_id: int, amount: Decimal, *, reason: str, nonce: UUID, by: 
         forgiven = debts.forgive(org_id, amount, reason=reason, nonce=nonce, by=by, now=now)
         publishing.publish([org_id], now=now)
         return forgiven
+
+
+def settle_periods(*, now: datetime) -> int:
+    """Months are over and complete: their usage is posted, their overdraft decided on, their books closed."""
+
+    def then(org_ids: list[int], charged: list[int]) -> None:
+        levels.usage_charged(charged, now=now)
+        levels.lifted(org_ids, now=now)
+        publishing.publish(org_ids, now=now)
+
+    complete = watermark.complete_through(now)
+    return closing.settle(now=now, watermark=complete, recharging=working.among, then=then)
+
+
+def collect_settlements(*, now: datetime) -> int:
+    """Charge what was settled and is due, first or once more; answers how many were tried."""
+    dunning.forget_paid()
+    return dunning.collect(collect_settlement, now=now)
+
+
+def collect_settlement(due: dunning.Due, *, now: datetime) -> Settled | None:
+    """One of them. The charge is committed before Stripe hears of it. None: there is nothing to charge, or not now."""
+    with transaction.atomic():
+        wallets.lock([due.org_id])
+        recharging = due.org_id in working.among([due.org_id], now=now)
+        intent_id = dunning.begin(due.id, recharging=recharging, now=now)
+        publishing.publish([due.org_id], now=now)
+    if intent_id is None:
+        return None
+    return payment_outcome(intent_id, card_charges.charge(intent_id, now=now), now=now)
 
 
 def reconcile(

@@ -22,6 +22,7 @@ from billing.notices.models import Notice, NoticeSettings
 from billing.payments.models import Customer, Dispute, DisputeMovement, Intent, PaymentMethod, Refund
 from billing.payments.reconciliations import Reconciliation, ReconciliationFinding
 from billing.recharge.models import Attempt, Consent, Rule
+from billing.settlement.models import Settlement
 from billing.webhooks.models import InboxEvent
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Refund",
     "RefusedUsage",
     "Rule",
+    "Settlement",
     "SweepRun",
     "Transfer",
     "TransferNote",

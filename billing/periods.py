@@ -38,6 +38,10 @@ def next_month(period: date) -> date:
     return date(period.year + period.month // 12, period.month % 12 + 1, 1)
 
 
+def month_before(period: date) -> date:
+    return date(period.year - (period.month == 1), (period.month - 2) % 12 + 1, 1)
+
+
 def one_year_after(at: datetime) -> datetime:
     """When credit bought at `at` expires: one calendar year later in UTC, rounded up to the minute (29 Feb -> 28 Feb)."""
     at = at.astimezone(UTC)

@@ -67,6 +67,19 @@ def write_off_debts() -> None:
 
 
 @shared_task
+def settle_periods() -> None:
+    """Close the months that are complete."""
+    if settled := flows.settle_periods(now=_now()):
+        log.info("months_settled", organizations=settled)
+
+
+@shared_task
+def collect_settlements() -> None:
+    if tried := flows.collect_settlements(now=_now()):
+        log.info("settlements_collected", tried=tried)
+
+
+@shared_task
 def expire_grants() -> None:
     flows.expire(now=_now())
 

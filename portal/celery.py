@@ -76,6 +76,8 @@ app.conf.beat_schedule = {
     "recharge balances that are low": _every(60, "recharge_credit"),
     "ask what became of refunds and disputes": _every(60, "poll_reversals"),
     "end grants that came to their end": _every(60, "expire_grants"),
+    "close the months that are complete": _every(600, "settle_periods"),
+    "charge what months left to be charged": _every(600, "collect_settlements"),
     "ask whether the books are right": _every(3600, "verify_ledger"),
     "let go of debts that are too old": _nightly("3", 10, "write_off_debts"),
     "make the partitions of the days ahead": _every(3600, "make_partitions"),

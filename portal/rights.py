@@ -69,6 +69,8 @@ RIGHTS: dict[str, May] = {
     "recharge_consent": APPEND,
     "recharge_rule": KEEP,
     "recharge_attempt": May(insert=ALL, update="finish_id"),
+    # At period end. A month is closed by `ledger_period_close`, as the owner.
+    "settlement": May(insert=ALL, update="stage intent_id tries first_failed_at next_try_at"),
     # What people are told.
     "notice": May(insert=ALL, update="mail tries next_try_at sent_at"),
     "notice_settings": KEEP,
@@ -110,6 +112,7 @@ RIGHTS: dict[str, May] = {
 
 FUNCTIONS = (
     "dispute_rank",  # in constraints of `dispute`
+    "ledger_period_close",
     "limits_touch",
     "transfer_canonical",  # `verify_ledger` follows the chains with it
     "usage_partitions_drop",

@@ -64,9 +64,14 @@ def close_due(*, now: datetime, watermark: datetime | None) -> int:
     return closed
 
 
-def close(org_ids: Iterable[int], *, now: datetime, account_ids: list[int] | None = None) -> int:
-    """Post the open lines of these organizations at once, all or those of some accounts. Their wallets are locked."""
-    return _post(list(org_ids), through=None, accounts_=account_ids, now=now)
+def close(
+    org_ids: Iterable[int], *, now: datetime, account_ids: list[int] | None = None, before: datetime | None = None
+) -> int:
+    """Post the open lines of these organizations at once: all, those of some accounts, or of hours `before` this instant.
+
+    Their wallets are locked.
+    """
+    return _post(list(org_ids), through=None, accounts_=account_ids, now=now, before=before)
 
 
 def _drawable(org_ids: Iterable[int]) -> dict[int, list[burndown.Source]]:
@@ -121,16 +126,23 @@ def _organizations_with_lines_due(through: datetime) -> list[int]:
         return [org_id for (org_id,) in cursor.fetchall()]
 
 
-def _post(org_ids: list[int], *, through: datetime | None, accounts_: list[int] | None, now: datetime) -> int:
+def _post(
+    org_ids: list[int],
+    *,
+    through: datetime | None,
+    accounts_: list[int] | None,
+    now: datetime,
+    before: datetime | None = None,
+) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             """
             DELETE FROM accrual
             WHERE org_id = ANY(%s) AND (%s::timestamptz IS NULL OR closes_at <= %s)
-                AND (%s::bigint[] IS NULL OR account_id = ANY(%s))
+                AND (%s::bigint[] IS NULL OR account_id = ANY(%s)) AND (%s::timestamptz IS NULL OR hour < %s)
             RETURNING id, org_id, account_id, model_id, hour, amount
             """,
-            [org_ids, through, through, accounts_, accounts_],
+            [org_ids, through, through, accounts_, accounts_, before, before],
         )
         lines = cursor.fetchall()
     if not lines:

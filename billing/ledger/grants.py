@@ -64,6 +64,31 @@ def issue_paid(
     )
 
 
+def pay_overdraft(
+    org_id: int, amount: Decimal, *, payment_id: UUID, title: str, charged_at: datetime, now: datetime
+) -> CreditGrant | None:
+    """A payment for the overdraft arrived: it pays what is owed now, and what is left becomes a grant, which is answered.
+
+    Posting rows 20 and 20b, once per payment. Usage beyond credit is posted first, so it counts. The wallet is locked.
+    """
+    overdraft_id = accounts.of(org_id, Code.OVERDRAFT)
+    accruals.close([org_id], now=now, account_ids=[overdraft_id])
+    cause, key = Cause("intent", str(payment_id)), f"pay:{payment_id}"
+    paid = min(-Account.objects.get(pk=overdraft_id).balance, usd(amount))
+    if paid:
+        posting.post(
+            [Entry(org_id, Code.STRIPE, overdraft_id, paid, "settlement", key, cause, charged_at)], now=now
+        )  # fmt: skip
+    if paid == amount:
+        return None
+    source = GrantSource.SETTLEMENT_REST
+    rest = Issue(
+        org_id, amount - paid, Code.CREDIT_PAID, Code.STRIPE, f"{key}:rest", cause, source.value, charged_at
+    )  # fmt: skip
+    grant = CreditGrant(source=source, title=title, payment_id=payment_id, key=rest.key)
+    return _issue(rest, grant, expires_at=periods.one_year_after(charged_at), now=now)
+
+
 def issue_promotional(
     org_id: int,
     amount: Decimal,

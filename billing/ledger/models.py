@@ -56,6 +56,10 @@ class LedgerPeriod(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(period__day=1), name="ledger_period_first_of_month"),
             models.CheckConstraint(condition=Q(seq__gte=0), name="ledger_period_seq_not_negative"),
+            models.UniqueConstraint(fields=["wallet", "period", "closed_at"], name="ledger_period_closed_when"),
+        ]
+        indexes = [
+            models.Index(fields=["period", "wallet"], condition=Q(closed_at__isnull=True), name="ledger_period_open")
         ]
 
 

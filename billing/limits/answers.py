@@ -18,6 +18,7 @@ class Reason(StrEnum):
     MODEL_RETIRED = "model_retired"
     NOT_OFFERED = "not_offered"
     PAYMENT_DISPUTED = "payment_disputed"
+    SETTLEMENT_UNPAID = "settlement_unpaid"
     NO_CREDIT = "no_credit"
     KEY_CAP = "key_cap"
     DAILY_ALLOWANCE = "daily_allowance"
@@ -30,6 +31,7 @@ STATUS: dict[Reason, Literal[401, 402, 403, 429]] = {
     Reason.MODEL_RETIRED: 403,
     Reason.NOT_OFFERED: 403,
     Reason.PAYMENT_DISPUTED: 402,
+    Reason.SETTLEMENT_UNPAID: 402,
     Reason.NO_CREDIT: 402,
     Reason.KEY_CAP: 402,
     Reason.DAILY_ALLOWANCE: 429,

@@ -1,7 +1,8 @@
 """What a key may do, decided from a frozen picture of the facts. Pure: the same picture gives the same answer.
 
 The order of refusals (A24): the key; the model; who covers it, with the plan's allowance; then credit, the key's cap,
-and free usage for Personal organizations. A disputed payment comes before credit (A2).
+and free usage for Personal organizations. A disputed payment comes before credit (A2), and so does a month that could not be
+charged (A43).
 """
 
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ class Picture:
     """All that one answer depends on, besides the catalog and the moment. Money in USD.
 
     `spans`: coverage that had not ended when the UTC day began. `credit_ends`: the next expiry of a grant that has a rest.
-    `owes`: claw-back debt is open. `disputed`: an open dispute holds credit.
+    `owes`: claw-back debt is open. `disputed`: an open dispute holds credit. `unpaid`: what a month end left could not be
+    charged, and is still owed.
     """
 
     public_id: str
@@ -67,6 +69,7 @@ class Picture:
     credit_ends: datetime | None = None
     owes: bool = False
     disputed: bool = False
+    unpaid: bool = False
 
     @property
     def closed_by_dispute(self) -> bool:
@@ -113,6 +116,8 @@ def for_model(picture: Picture, model: Model, catalog: Catalog, *, now: datetime
         if payer == Payer.CREDITS and picture.closed_by_dispute:
             remedy = remedies.payment_disputed(picture.organization, owes=picture.owes)
             return _refused(model, Reason.PAYMENT_DISPUTED, remedy)
+        if not picture.personal and picture.available <= 0 and picture.unpaid:
+            return _refused(model, Reason.SETTLEMENT_UNPAID, remedies.settlement_unpaid(picture.organization))
         if not picture.personal and picture.available <= 0:
             return _refused(model, Reason.NO_CREDIT, remedies.no_credit(picture.organization))
         if picture.capped:

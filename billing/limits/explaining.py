@@ -78,6 +78,8 @@ def steps(picture: Picture, home: Place, answer: Answer, now: datetime) -> list[
     if picture.owes or picture.disputed:
         found = "Taken back after it was used, and owed" if picture.owes else "Held until the dispute is decided"
         decided.append(Step("failed" if picture.closed_by_dispute else "ok", "No payment is disputed", found))
+    if picture.unpaid:
+        decided.append(Step("failed", "Month ends paid", "What was used beyond the credit could not be charged"))
     if picture.cap is not None:
         spent = f"{wording.usd(picture.spent)} of {wording.usd(picture.cap)} spent this month"
         decided.append(Step("failed" if picture.capped else "ok", "Spend below the key's cap", spent))
@@ -92,7 +94,14 @@ def keys_of(place: Place) -> str:
 
 
 def _most_telling(models: Iterable[ModelAnswer]) -> Reason | None:
-    order = (Reason.PAYMENT_DISPUTED, Reason.NO_CREDIT, Reason.KEY_CAP, Reason.DAILY_ALLOWANCE, Reason.NOT_OFFERED)
+    order = (
+        Reason.PAYMENT_DISPUTED,
+        Reason.SETTLEMENT_UNPAID,
+        Reason.NO_CREDIT,
+        Reason.KEY_CAP,
+        Reason.DAILY_ALLOWANCE,
+        Reason.NOT_OFFERED,
+    )
     said = {model.reason for model in refused(models)}
     return next((reason for reason in order if reason in said), None)
 

@@ -1,8 +1,8 @@
 """Says that an answer changed: who pays from now on, a new version, a hint to whoever listens.
 
-A version moves only when the answer does. What is compared: whether there is credit, whether a disputed payment closes it,
-and which caps and allowances are used up; keys and the catalog say so themselves (triggers). What changes by the clock alone
-needs no version: answers carry the instant until which they hold (A37).
+A version moves only when the answer does. What is compared: whether there is credit, whether a disputed payment or an unpaid
+month closes it, and which caps and allowances are used up; keys and the catalog say so themselves (triggers). What changes
+by the clock alone needs no version: answers carry the instant until which they hold (A37).
 """
 
 import hashlib
@@ -27,7 +27,7 @@ SELECT w.org_id, o.kind = 'personal', b.payer, w.posted - w.accrued - ({HELD}) >
     (SELECT array_agg(k.id ORDER BY k.id) FROM api_key k JOIN key_spend s ON s.key_id = k.id AND s.month = %(month)s::date
      WHERE k.org_id = w.org_id AND k.revoked_at IS NULL AND s.spent >= k.cap_usd),
     CASE WHEN b.covered THEN ({reading.SPANS}) END,
-    ({reading.OWES}), ({reading.DISPUTED}), coalesce(a.open, false), coalesce(a.digest, '')
+    ({reading.OWES}), ({reading.DISPUTED}), ({reading.UNPAID}), coalesce(a.open, false), coalesce(a.digest, '')
 FROM wallet w
 JOIN organization o ON o.id = w.org_id
 JOIN payer_base b ON b.org_id = w.org_id
@@ -86,9 +86,10 @@ def _standings(org_ids: list[int], now: datetime) -> list[Standing]:
         )
         rows = cursor.fetchall()
     standings = []
-    for org_id, personal, payer, is_open, capped, spans, owes, disputed, told_open, told_digest in rows:
-        dispute = "owes" if owes else "disputed" if disputed and not is_open else ""
-        digest = _digest(capped or [], _exhausted(spans, now) if spans else [], dispute, now)
+    for org_id, personal, payer, is_open, capped, spans, owes, disputed, unpaid, told_open, told_digest in rows:
+        closed_by = "dispute owes" if owes else "dispute disputed" if disputed and not is_open else ""
+        closed_by = closed_by or ("settlement unpaid" if unpaid and not is_open else "")
+        digest = _digest(capped or [], _exhausted(spans, now) if spans else [], closed_by, now)
         standings.append(Standing(org_id, personal, Payer(payer), is_open, digest, told_open, told_digest))
     return standings
 
@@ -99,9 +100,9 @@ def _exhausted(spans: list[dict[str, Any]], now: datetime) -> list[int]:
     return entitlements.exhausted(picture, current.latest(), now=now)
 
 
-def _digest(capped: list[int], exhausted: list[int], dispute: str, now: datetime) -> str:
+def _digest(capped: list[int], exhausted: list[int], closed_by: str, now: datetime) -> str:
     """Empty while nothing is used up or closed. Month and day are part of it: next month the same cap is news again."""
-    said = [f"dispute {dispute}"] if dispute else []
+    said = [closed_by] if closed_by else []
     if capped:
         said.append(f"caps {periods.month_of(now)} {capped}")
     if exhausted:

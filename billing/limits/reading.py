@@ -47,6 +47,12 @@ DISPUTED = """
 """
 """Whether a dispute that is open holds credit of wallet `w`, or has withdrawn it."""
 
+UNPAID = """
+    EXISTS (SELECT FROM settlement s JOIN account o ON o.org_id = s.org_id AND o.code = 1100 AND o.balance < 0
+            WHERE s.org_id = w.org_id AND s.stage = 'unpaid')
+"""
+"""Whether the charge of a month end was given up, and wallet `w` still owes: whatever pays that ends it."""
+
 FACTS = f"""
 SELECT k.id, k.public_id, o.name, o.kind = 'personal', w.posted - w.accrued - ({HELD}), b.payer, coalesce(a.version, 0),
     k.revoked_at, k.expires_at, k.cap_usd,
@@ -55,7 +61,7 @@ SELECT k.id, k.public_id, o.name, o.kind = 'personal', w.posted - w.accrued - ({
     CASE WHEN b.covered THEN ({SPANS}) END,
     (SELECT min(g.expires_at) FROM account g
      WHERE g.org_id = w.org_id AND g.code IN (2000, 2010) AND NOT g.exhausted AND g.expires_at > %(now)s),
-    ({OWES}), ({DISPUTED}), k.last_used_at, z.version, z.changed_at
+    ({OWES}), ({DISPUTED}), ({UNPAID}), k.last_used_at, z.version, z.changed_at
 FROM {{keys}} k
 JOIN organization o ON o.id = k.org_id
 JOIN wallet w ON w.org_id = k.org_id
@@ -172,7 +178,7 @@ def _told(row: tuple[Any, ...], now: datetime) -> Told:
 
 def picture(facts: Sequence[Any]) -> Picture:
     public_id, name, personal, available, base, version, revoked_at, expires_at, cap, spent, spans, *money = facts
-    credit_ends, owes, disputed = money
+    credit_ends, owes, disputed, unpaid = money
     return Picture(
         public_id=public_id,
         organization=name,
@@ -188,6 +194,7 @@ def picture(facts: Sequence[Any]) -> Picture:
         credit_ends=credit_ends,
         owes=bool(owes),
         disputed=disputed,
+        unpaid=unpaid,
     )
 
 

@@ -42,6 +42,13 @@ def no_credit(organization: str) -> str:
     )
 
 
+def settlement_unpaid(organization: str) -> str:
+    return (
+        f"The month-end charge of {organization} could not be made, so it owes for what it used beyond its credit. "
+        f"Buy credit for {organization}, which pays that first: requests work again within 10 seconds of the payment."
+    )
+
+
 def payment_disputed(organization: str, *, owes: bool) -> str:
     if owes:
         return (

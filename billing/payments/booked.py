@@ -1,7 +1,8 @@
 """What the books have of Stripe's objects: the movements of account 1000, found by their keys.
 
-A payment's key is `pay:{intent}`, that of a second charge of the same payment `pay:{intent}:{charge}`; a refund's begin with
-`rf:{our refund}:`, a dispute's with `dp:{dispute}:`. Money that came counts above zero, money that went below.
+A payment's key is `pay:{intent}`, that of a second charge of the same payment `pay:{intent}:{charge}`, that of what a
+payment for the overdraft leaves beyond it `pay:{intent}:rest`; a refund's begin with `rf:{our refund}:`, a dispute's with
+`dp:{dispute}:`. Money that came counts above zero, money that went below.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,8 +19,11 @@ from billing.payments.models import Dispute, Intent, Refund, State
 from billing.payments.reconciliations import Thing
 
 SIGNED = "CASE debit_id WHEN 1000 THEN amount ELSE -amount END"
+REST = "rest"
 BY_KEY = f"""
-SELECT key, {SIGNED} FROM transfer WHERE key = ANY(%s) AND (debit_id = 1000 OR credit_id = 1000)
+SELECT k.key, sum({SIGNED}) FROM unnest(%s::text[]) AS k (key) JOIN transfer t ON t.key IN (k.key, k.key || ':{REST}')
+WHERE t.debit_id = 1000 OR t.credit_id = 1000
+GROUP BY k.key
 """
 OF_DISPUTES = f"""
 SELECT d.id, sum({SIGNED}) FROM unnest(%s::text[]) AS d (id)
@@ -107,7 +111,7 @@ def _moved(since: datetime, through: datetime) -> Iterator[Named]:
             yield Named(Thing.DISPUTE, parts[1], org_id, None, cents)
             continue
         id_ = _uuid(key)
-        charge_id = parts[2] if parts[0] == "pay" and len(parts) > 2 else intents.get(id_) if id_ else None
+        charge_id = parts[2] if len(parts) > 2 and parts[2] != REST else intents.get(id_) if id_ else None
         if parts[0] == "pay" and charge_id:
             yield Named(Thing.CHARGE, charge_id, org_id, id_, cents)
         elif parts[0] == "rf" and id_ in refunds and refunds[id_].provider_id:

@@ -30,6 +30,7 @@ CREDIT = {
     Purpose.RECHARGE: (GrantSource.RECHARGE, "Auto-recharge"),
 }
 """The purposes whose payments become credit, and what that credit is called."""
+REST = "Rest of a settlement payment"
 
 
 # --- What may be said of a payment -------------------------------------------------------------------------------------
@@ -203,7 +204,7 @@ def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
             _set_aside(intent, paid, f"pay:{intent.pk}:{paid.charge_id}", "paid_twice", now)
         return None
     purpose = Purpose(intent.purpose)
-    fits = (paid.amount_cents, paid.currency) == (intent.amount_cents, CURRENCY) and purpose in CREDIT
+    fits = (paid.amount_cents, paid.currency) == (intent.amount_cents, CURRENCY)
     intent.state = State.SUCCEEDED
     intent.provider_id = intent.provider_id or paid.provider_id
     intent.charge_id, intent.charged_at = paid.charge_id, paid.charged_at
@@ -218,8 +219,13 @@ def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
         return None
     if paid.card is not None:
         _save_card(intent.wallet_id, paid.card, now)
-    source, title = CREDIT[purpose]
     amount = from_cents(paid.amount_cents)
+    if purpose == Purpose.SETTLEMENT:
+        grants.pay_overdraft(
+            intent.wallet_id, amount, payment_id=intent.pk, title=REST, charged_at=paid.charged_at, now=now
+        )
+        return amount
+    source, title = CREDIT[purpose]
     grants.issue_paid(
         intent.wallet_id, amount, payment_id=intent.pk, source=source, title=title, charged_at=paid.charged_at, now=now
     )

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from billing.ledger import audit, chains
 from billing.ledger.audit import Difference, Scope
-from billing.verifying import payments, reversals, usage, waiting
+from billing.verifying import payments, reversals, settlement, usage, waiting
 
 CHECKS = (
     *audit.CHECKS,
@@ -17,6 +17,7 @@ CHECKS = (
     *usage.CHECKS,
     *payments.CHECKS,
     *reversals.CHECKS,
+    *settlement.CHECKS,
     *waiting.CHECKS,
 )
 NAMES = (*(check.name for check in CHECKS), chains.REHASH)

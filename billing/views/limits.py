@@ -24,7 +24,7 @@ from orgs.models import Kind, Membership
 
 PUBLIC_ID = re.compile(r"[A-Za-z0-9_-]{1,24}")
 TIERS = {"free": "Free usage", "payg": "Pay as you go", "contract": "Contract", "marketplace": "AWS Marketplace"}
-CLOSED = ("no_credit", "payment_disputed")
+CLOSED = ("no_credit", "payment_disputed", "settlement_unpaid")
 """Why pay as you go is closed for a whole organization."""
 WINDOWS = (("minute", "minute"), ("hour", "hour"), ("day", "day"))
 

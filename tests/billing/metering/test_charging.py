@@ -102,6 +102,7 @@ def test_sweeping_again_changes_nothing(report: Any, key: ApiKey, acme: Organiza
 
 
 @pytest.mark.usefixtures("as_owner")
+@pytest.mark.books_differ("closed_month_settled")
 def test_late_use_of_a_closed_month_goes_to_the_oldest_open_one(
     report: Any, key: ApiKey, acme: Organization, model: AIModel
 ) -> None:

@@ -178,6 +178,7 @@ def test_it_happens_once(use: Any, reverse: Any, key: ApiKey, acme: Organization
 
 
 @pytest.mark.usefixtures("as_owner")
+@pytest.mark.books_differ("closed_month_settled")
 def test_in_a_closed_month_it_belongs_to_the_open_one(
     use: Any, reverse: Any, key: ApiKey, acme: Organization, model: AIModel
 ) -> None:

@@ -160,10 +160,12 @@ def test_a_second_charge_for_one_purchase_is_set_aside_once(intent: Intent) -> N
     assert balances.of(intent.wallet_id, now=NOW).available == 100
 
 
-def test_a_purpose_nobody_credits_is_set_aside(acme: Organization) -> None:
+@pytest.mark.books_differ("settlement_charged")
+def test_a_payment_for_an_overdraft_that_is_gone_is_credit(acme: Organization) -> None:
     intent = cards.meant(acme, cards.saved(acme), 100_00, now=NOW, purpose=Purpose.SETTLEMENT)
     settle(intent, PAID)
-    assert Transfer.objects.get().credit_id == Code.UNAPPLIED
+    grant = CreditGrant.objects.get(payment_id=intent.pk)
+    assert (grant.source, grant.account.balance, grant.key) == ("settlement_rest", 100, f"pay:{intent.pk}:rest")
 
 
 def test_if_the_ledger_refuses_nothing_at_all_has_happened(intent: Intent, monkeypatch: pytest.MonkeyPatch) -> None:
