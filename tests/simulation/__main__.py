@@ -25,7 +25,18 @@ def main() -> int:
         own = {"PURSER_FULL": "1", "PURSER_FIGURES": str(figures), RESULTS: folder}
         only = ["-k", "thirteen_months"] if given.without_plants else []
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", HERE, "-n", os.environ.get("WORKERS", "2"), "-q", *only],
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                HERE,
+                "-n",
+                os.environ.get("WORKERS", "2"),
+                "-q",
+                "-o",
+                "faulthandler_timeout=0",
+                *only,
+            ],
             env=os.environ | own | {SEEDS: f"{given.first_seed}:{given.seeds}"},
             check=False,
         )

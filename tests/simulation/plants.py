@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 from uuid import uuid4
+
+from django.test import override_settings
 
 from billing import tasks
 from billing.coverage.models import Payer
@@ -16,9 +20,10 @@ from billing.ledger import burndown, debts, expiry, takebacks
 from billing.metering import charging, returning, standing, storing
 from billing.money import ZERO
 from billing.payments import disputes, gateway, polling
+from billing.recharge import figures
 from billing.webhooks import stripe
-
-Plant = Callable[[], AbstractContextManager[Any]]
+from tests.simulation import parties
+from tests.simulation.parties import Personality
 
 
 def _instead(of: Any, name: str, by: Any) -> AbstractContextManager[Any]:
@@ -126,19 +131,50 @@ def refunds_in_the_dashboard_are_not_heard_of() -> AbstractContextManager[Any]:
     return _all(_instead(stripe, "MEANS", deaf), _no_night())
 
 
-PLANTS: tuple[Plant, ...] = (
-    paid_credit_burns_before_gifts,
-    free_usage_is_paid,
-    what_came_twice_counts_twice,
-    a_refund_has_no_key_of_its_own,
-    nobody_asks_about_payments,
-    credit_ends_before_late_usage_came,
-    an_ended_grant_pays_for_later_use,
-    usage_is_taken_before_it_is_charged,
-    the_price_of_today_holds_for_yesterday,
-    a_reversal_gives_nothing_back,
-    a_dispute_is_never_released,
-    what_a_bank_reinstates_is_not_booked,
-    debts_are_let_go_after_a_week,
-    refunds_in_the_dashboard_are_not_heard_of,
+def a_card_is_charged_under_another_key_each_time() -> AbstractContextManager[Any]:
+    """Asked again after an unknown outcome, Stripe charges again."""
+    charge = gateway.charge_card
+    return _instead(gateway, "charge_card", lambda new, *, key: charge(new, key=uuid4().hex))
+
+
+def the_cap_of_auto_recharge_is_forgotten() -> AbstractContextManager[Any]:
+    terms = figures.terms
+    return _instead(figures, "terms", lambda rule: replace(terms(rule), cap_cents=None, per_day=50))
+
+
+def the_end_of_a_month_charges_all_that_is_owed() -> AbstractContextManager[Any]:
+    return override_settings(OVERDRAFT_CEILING_USD=Decimal(10_000))
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A bug, and the world in which it shows: who lives there, for how many days. `cut`: how often the power goes."""
+
+    bug: Callable[[], AbstractContextManager[Any]]
+    among: Personality
+    days: int = 40
+    cut: float = 0.03
+
+    def __str__(self) -> str:
+        return self.bug.__name__
+
+
+PLANTS = (
+    Plant(free_usage_is_paid, parties.FREE),
+    Plant(what_came_twice_counts_twice, parties.STEADY),
+    Plant(a_card_is_charged_under_another_key_each_time, parties.RECHARGED, days=60),
+    Plant(paid_credit_burns_before_gifts, parties.GIFTED, days=60),
+    Plant(a_refund_has_no_key_of_its_own, parties.REFUNDED, days=60),
+    Plant(nobody_asks_about_payments, parties.BROKE),
+    Plant(credit_ends_before_late_usage_came, parties.GIFTED),
+    Plant(an_ended_grant_pays_for_later_use, parties.GIFTED, days=60),
+    Plant(usage_is_taken_before_it_is_charged, parties.STEADY, cut=0.2),
+    Plant(the_price_of_today_holds_for_yesterday, parties.STEADY),
+    Plant(a_reversal_gives_nothing_back, parties.STEADY, days=60),
+    Plant(a_dispute_is_never_released, parties.DISPUTES, days=80),
+    Plant(what_a_bank_reinstates_is_not_booked, parties.DISPUTES, days=80),
+    Plant(debts_are_let_go_after_a_week, parties.DISPUTES, days=80),
+    Plant(refunds_in_the_dashboard_are_not_heard_of, parties.REFUNDED, days=60),
+    Plant(the_cap_of_auto_recharge_is_forgotten, parties.RECHARGED, days=80),
+    Plant(the_end_of_a_month_charges_all_that_is_owed, parties.BURSTY, days=80),
 )

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import time
 import traceback
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from orgs.models import Organization, User
 from tests.crash import recovery
 from tests.factories import orgs
 from tests.simulation import gateways, oracles
 from tests.simulation.parties import EVERYBODY, Party, Personality
-from tests.simulation.plants import Plant
 from tests.simulation.tally import KeyNote, Tally
 from tests.simulation.trouble import Rates
 from tests.simulation.world import START, World, living, person
 
 DAY = timedelta(days=1)
 A_YEAR = 365.0
+THIRTEEN_MONTHS = 396
+Bug = Callable[[], AbstractContextManager[Any]]
 ROUNDS = 1
 """So often a day the clock comes by, at the least: in between, whoever acts makes the queue do something sooner."""
 NIGHTS = 0.2
@@ -33,10 +36,11 @@ AT_REST = tuple(
 
 @dataclass(frozen=True)
 class Scale:
-    """How many organizations live for how many days: thirteen months unless told otherwise."""
+    """How many organizations live for how many days, and what they are like, in turn."""
 
-    parties: int = 12
-    days: int = 396
+    parties: int
+    days: int = THIRTEEN_MONTHS
+    kinds: tuple[Personality, ...] = EVERYBODY
 
     @property
     def org_years(self) -> float:
@@ -57,7 +61,7 @@ class Result:
     counted: dict[str, int] = field(default_factory=dict)
 
 
-def run(seed: int, scale: Scale, *, rates: Rates | None = None, plant: Plant = nullcontext) -> Result:
+def run(seed: int, scale: Scale, *, rates: Rates | None = None, plant: Bug = nullcontext) -> Result:
     """Live through it, in an empty database; it ends with the first thing that is not as it must be. `plant`: a bug."""
     started = time.perf_counter()
     with living(seed, rates or Rates()) as world:
@@ -80,9 +84,9 @@ def run(seed: int, scale: Scale, *, rates: Rates | None = None, plant: Plant = n
 
 def _arrive(world: World, scale: Scale) -> None:
     """Everybody signs up. Another seed has others among them, where there are fewer than kinds."""
-    first = world.seed if scale.parties < len(EVERYBODY) else 0
+    first = world.seed if scale.parties < len(scale.kinds) else 0
     for number in range(scale.parties):
-        like = EVERYBODY[(first + number) % len(EVERYBODY)]
+        like = scale.kinds[(first + number) % len(scale.kinds)]
         name = f"{like.name.replace(',', '')} {number}"
         owner = person(name)
         slug = name.replace(" ", "-") + "-labs"
@@ -136,12 +140,12 @@ def _plan(world: World, day: datetime, number: int) -> None:
 
 
 def _evening(world: World, number: int) -> None:
-    """The books are asked: of the last day each day, of all there is each month."""
+    """The books are asked: of the last day each day, of each single row each week, of all there is each month."""
     if number % 30 == 29:
         oracles.verified(world)
         oracles.in_time(world)
     else:
-        oracles.verified(world, since=world.now - timedelta(hours=25), events_too=number % 7 == 6)
+        oracles.verified(world, since=world.now - timedelta(hours=25), each_row=number % 7 == 6)
 
 
 def _come_to_rest(world: World) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from billing import flows
-from billing.payments.models import Intent, PaymentMethod
+from billing.ledger.models import Transfer
+from billing.payments.models import Intent, PaymentMethod, Purpose, State
 from billing.recharge import finishing, rules
 from billing.recharge.models import Attempt
+from billing.settlement.models import Settlement
 from sandbox.stripe.client import Refused
 from tests.simulation import actions
 from tests.simulation.tally import Agreement
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 DECLINES = ("insufficient_funds", "insufficient_funds", "generic_decline", "lost_card", "authentication_required")
 
+CEILING = 10_00
+"""Cents: the most that the end of a month charges to a card."""
 CONTENT = 0.85
 """So many who have agreed leave it as it is."""
 
@@ -103,3 +108,19 @@ def spent_as_agreed(world: World, party: Party) -> None:
         day = sum(1 for at, _ in paid if at.date() == attempt.at.date())
         most_a_day = max((agreed.per_day for agreed in held), default=0)
         world.expect(day <= most_a_day, f"{party.name}: {day} charges on the day of {attempt.at}")
+
+
+def settled_as_told(world: World, party: Party) -> None:
+    """Each month in which something moved was closed after it, once; of what was owed at most the ceiling was charged, once,
+    to who had bought."""
+    closed = set(Settlement.objects.filter(wallet_id=party.org_id).values_list("period", flat=True))
+    moved = set(Transfer.objects.filter(wallet_id=party.org_id).values_list("period", flat=True))
+    over = {month for month in moved if month < world.now.date().replace(day=1)}
+    world.expect(over <= closed, f"{party.name}: {sorted(over - closed)} are not closed")
+    charged: dict[str, int] = defaultdict(int)
+    paid = Intent.objects.filter(wallet_id=party.org_id, purpose=Purpose.SETTLEMENT, state=State.SUCCEEDED)
+    for key, cents in paid.values_list("key", "amount_cents"):
+        charged[key.split(":")[2]] += cents
+        world.expect(bool(party.paid), f"{party.name} never bought, and was charged {cents} at the end of a month")
+    for month, cents in charged.items():
+        world.expect(cents <= CEILING, f"{party.name}: {cents} charged for {month}, over the ceiling")
