@@ -181,7 +181,7 @@ def in_the_end(world: World) -> None:
 
 
 def _is_expected(difference: dict[str, Any], there: facts.Facts) -> bool:
-    """What was charged without asking is no purchase, and what the end of a month brings pays what is owed: it is no credit."""
+    """What was charged without asking is no purchase, and what a month's end brings pays what is owed: it is no credit."""
     keys = {str(intent.id): intent.key for intent in there.intents.values()}
     key = keys.get(difference.get("intent", ""), "")
     if difference["difference"] == "purchase_of_nobody":
