@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+import structlog
 from celery import current_app
 from django.db import transaction
 
@@ -36,6 +37,8 @@ from billing.recharge import finishing, levels, links, recharging, rules, workin
 from billing.recharge.models import Rule, Why
 from billing.recharge.rules import Wish
 from billing.settlement import closing, dunning
+
+log = structlog.get_logger(__name__)
 
 RECHARGE = "billing.tasks.recharge_credit"
 
@@ -174,9 +177,16 @@ def recharge(org_id: int, *, now: datetime) -> Settled | None:
     return payment_outcome(intent_id, card_charges.charge(intent_id, now=now), now=now)
 
 
-def recharge_due(*, now: datetime) -> list[int]:
-    """Organizations whose recharge is to be looked at now: each is one `recharge`, by itself."""
-    return recharging.due(now=now)
+def recharge_due(*, now: datetime) -> int:
+    """Every organization that may be low is looked at; answers how many. One that fails does not stop the others."""
+    looked_at = 0
+    for org_id in recharging.due(now=now):
+        try:
+            recharge(org_id, now=now)
+            looked_at += 1
+        except Exception:
+            log.exception("not_recharged", org_id=org_id)
+    return looked_at
 
 
 def switch_recharge_on(org_id: int, wish: Wish, *, by: int, version: int | None = None, now: datetime) -> Rule:

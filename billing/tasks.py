@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import structlog
 from celery import shared_task
 
-from billing import flows, queue
+from billing import flows
 from billing.ledger.audit import Scope
 from billing.metering import partitions
 from billing.payments import disputes, polling, reconciling, refunds
@@ -44,14 +44,7 @@ def poll_payments() -> None:
 
 @shared_task
 def recharge_credit() -> None:
-    """Looks for low balances; each is a task of its own, so that no slow bank holds up the others."""
-    for org_id in flows.recharge_due(now=_now()):
-        queue.hint(recharge_organization, org_id)
-
-
-@shared_task
-def recharge_organization(org_id: int) -> None:
-    flows.recharge(org_id, now=_now())
+    flows.recharge_due(now=_now())
 
 
 @shared_task

@@ -27,8 +27,8 @@ TITLES = {
     "dispute_reinstated": "Disputed payment returned",
     "debt_written_off": "Debt written off",
     "debt_forgiven": "Debt forgiven",
-    "settlement": "Payment of the overdraft",
-    "write_off": "Written off",
+    "settlement": "Overdraft paid at month end",
+    "write_off": "Overdraft written off",
     "adjustment": "Correction",
     "forfeit": "Credit given up",
 }

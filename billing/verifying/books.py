@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from billing.ledger import audit, chains
 from billing.ledger.audit import Difference, Scope
-from billing.verifying import payments, reversals, settlement, usage, waiting
+from billing.verifying import payments, recharges, reversals, settlement, usage, waiting
 
 CHECKS = (
     *audit.CHECKS,
@@ -17,6 +17,7 @@ CHECKS = (
     *usage.CHECKS,
     *payments.CHECKS,
     *reversals.CHECKS,
+    *recharges.CHECKS,
     *settlement.CHECKS,
     *waiting.CHECKS,
 )

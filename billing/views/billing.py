@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from billing import wording
-from billing.graphs import credits, freshness, takenback
+from billing.graphs import credits, freshness, monthends, takenback
 from billing.ledger import balances
 from billing.payments.models import PaymentMethod
 from billing.views import ledger, query, reading
@@ -36,6 +36,7 @@ def billing(request: OrgRequest, slug: str) -> HttpResponse:
         "fresh": freshness.of_charges(now=now),
         "back": takenback.standing(org_id),
         "method": PaymentMethod.objects.filter(wallet=org_id, is_default=True, detached_at=None).first(),
+        "month_end": monthends.last(org_id),
         "ceiling": settings.OVERDRAFT_CEILING_USD,
         **_head(request, now),
         **_grants(request),

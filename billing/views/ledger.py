@@ -7,7 +7,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from billing.graphs import credits, lines, takenback, telling, tracing
+from billing.graphs import credits, lines, monthends, takenback, telling, tracing
 from billing.graphs.lines import Kind, Movement
 from billing.graphs.telling import Row
 from billing.ledger.models import Transfer
@@ -67,7 +67,10 @@ def why(request: OrgRequest, slug: str, line: str) -> HttpResponse:
 def _standing_alone(request: OrgRequest, transfer: Transfer, movement: Movement) -> dict[str, Any]:
     """A line that is not usage: the grant it gave or took from, the payment behind it, what it paid at once."""
     grant = credits.grants_of([movement.account_id]).get(movement.account_id)
+    month_end = monthends.behind(request.organization.pk, movement)
     payment = Intent.objects.filter(pk=grant.payment_id).first() if grant and grant.payment_id else None
+    if movement.reason == "settlement":
+        payment = Intent.objects.filter(pk=movement.cause_id, wallet=request.organization.pk).first()
     after = lines.settled_after(request.organization.pk, transfer)
     refund, dispute = takenback.behind(request.organization.pk, movement.cause_kind, movement.cause_id)
     return {
@@ -79,6 +82,7 @@ def _standing_alone(request: OrgRequest, transfer: Transfer, movement: Movement)
         "reversal": _reversal(request, movement),
         "refund": refund,
         "dispute": dispute,
+        "month_end": month_end,
         "owed": movement.is_debt and movement.amount < 0,
         "after": after,
         "before": after - movement.amount,

@@ -17,9 +17,12 @@ SELECT org_id, sum(CASE WHEN debit_id = 1000 THEN amount ELSE -amount END) * 100
 WHERE 1000 IN (debit_id, credit_id) GROUP BY org_id
 """
 GRANTS_OF = """
-SELECT i.id::text, i.org_id, count(g.account_id) FROM payment_intent i LEFT JOIN credit_grant g ON g.payment_id = i.id
+SELECT i.id::text, i.org_id, count(g.account_id) + (
+    SELECT count(*) FROM transfer t JOIN account a ON a.id = t.credit_id WHERE t.key = 'pay:' || i.id AND a.code = 1100)
+FROM payment_intent i LEFT JOIN credit_grant g ON g.payment_id = i.id
 GROUP BY i.id, i.org_id
 """
+"""What a payment became: a grant, or the overdraft paid."""
 USED = """
 SELECT (SELECT coalesce(sum(cost), 0) FROM usage_hour WHERE org_id = %(org)s),
        (SELECT coalesce(sum(cost), 0) FROM usage_minute WHERE org_id = %(org)s),
@@ -44,6 +47,8 @@ PICTURE = {
     "refunds": "SELECT amount_cents, state, count(*) FROM refund WHERE org_id = %s GROUP BY 1, 2 ORDER BY 1, 2",
     "disputes": "SELECT amount_cents, status, closed_at IS NULL FROM dispute WHERE org_id = %s ORDER BY 1, 2",
     "dispute movements": "SELECT amount_cents FROM dispute_movement WHERE org_id = %s ORDER BY 1",
+    "settlements": """SELECT decided, charge_cents, written_off, carried, stage, tries FROM settlement
+        WHERE org_id = %s ORDER BY period""",
     "cards": "SELECT last4, is_default FROM payment_method WHERE org_id = %s AND detached_at IS NULL ORDER BY 1",
     "open for usage": "SELECT open FROM limits_answer WHERE org_id = %s",
 }

@@ -19,6 +19,8 @@ from tests.crash.world import World
 Scene = dict[str, str | int]
 """What the process that is killed needs to know: plain values, since it is another process."""
 
+OF_MONTHS = {"tasks.settle_periods", "tasks.collect_settlements"}
+"""What closes months, and charges what they left."""
 MOVES_NO_MONEY = {"tasks.verify_ledger", "tasks.make_partitions"}
 """These only read, or make room: they are in no path."""
 
@@ -32,6 +34,7 @@ class Path:
     world outside does two minutes later, unless it asked and got no answer. `covers`: the functions of `flows` and `tasks`
     that the act goes through. `webhooks`: whether Stripe's arrive; False where the clock alone must find out. `later`:
     when the clock comes by once more, after the usual time. `gives_up`: what is not done in time is never done.
+    `months`: whether months end; elsewhere they do not, so that every path ends alike on every day of the month.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Path:
     webhooks: bool = True
     later: tuple[timedelta, ...] = ()
     gives_up: bool = False
+    months: bool = False
 
     @property
     def ways(self) -> tuple[bool, ...]:

@@ -31,12 +31,14 @@ BACKENDS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databa
 class Recovery:
     """What happens after `crashed_at`: nobody does anything but Stripe, the clock, and `then` others after two minutes.
 
-    `webhooks`: whether Stripe's arrive. `later`: when the clock comes by once more after everything has come to rest.
+    `webhooks`: whether Stripe's arrive, `months`: whether months end.
+    `later`: when the clock comes by once more after everything has come to rest.
     """
 
     world: World
     crashed_at: datetime
     webhooks: bool = True
+    months: bool = False
     later: tuple[timedelta, ...] = ()
     then: Callable[[], None] | None = None
 
@@ -58,7 +60,8 @@ class Recovery:
         if self.webhooks:
             deliver(self.world, times=2, backwards=backwards)
         for name in paths.by_the_clock(nightly=since >= NIGHT):
-            paths.task(name, now=now)
+            if self.months or name not in paths.OF_MONTHS:
+                paths.task(name, now=now)
         return now
 
     def _at_rest(self, now: datetime) -> bool:

@@ -56,7 +56,10 @@ class Walker:
         """Days go by for all who were in these walks; answers until when."""
         world = self.world
         return recovery.Recovery(
-            world, world.start, later=(recovery.NIGHT, recovery.LONG_AFTER, *self.path.later)
+            world,
+            world.start,
+            months=self.path.months,
+            later=(recovery.NIGHT, recovery.LONG_AFTER, *self.path.later),
         ).run()
 
     def _walk(self, kill_at: int | None, *, again: bool, answered: bool) -> Walk:
@@ -73,6 +76,7 @@ class Walker:
             self.world,
             crashed_at=moment(scene) if "at" in scene else self.world.start,
             webhooks=self.path.webhooks,
+            months=self.path.months,
             later=self.path.later,
             then=partial(self.path.then, self.world, scene) if self.path.then and answered else None,
         ).run()

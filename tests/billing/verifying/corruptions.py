@@ -18,6 +18,20 @@ A_GRANT = "(SELECT id FROM account WHERE org_id = %(org)s AND code = 2000 AND NO
 A_REFUND = "(SELECT id FROM refund WHERE org_id = %(org)s AND state = '{}' ORDER BY created_at, id LIMIT 1)"
 A_DISPUTE = "(SELECT id FROM dispute WHERE org_id = %(org)s AND status = '{}' ORDER BY id LIMIT 1)"
 CHAIN = {"transfer_hash", "transfer_rehash"}
+A_CHARGE = """
+INSERT INTO payment_intent (id, org_id, amount_cents, state, key, purpose, attempt, created_at, checkout_url, card_brand,
+    card_last4, failure_code, failure_message, method_id)"""
+CHARGED_WITH = "'recharge', 1, '2026-03-11', '', '', '', '', '', 1"
+RECHARGED = f"""
+WITH agreed AS (
+    INSERT INTO recharge_consent (org_id, user_id, at, wording, threshold_cents, recharge_to_cents, cap_cents, per_day, card)
+    VALUES (%(org)s, 1, '2026-03-10', '', 2000, 5000, {{cap}}, 5, '') RETURNING id
+), charged AS ({A_CHARGE} SELECT gen_random_uuid(), %(org)s, 3051, 'processing', 'planted', {CHARGED_WITH} RETURNING id)
+INSERT INTO recharge_attempt (id, org_id, intent_id, consent_id, at, balance, pending_cents, threshold_cents,
+    recharge_to_cents, amount_cents, capped, ladder, rung)
+SELECT gen_random_uuid(), %(org)s, charged.id, agreed.id, '2026-03-11', {{balance}}, 0, 2000, 5000, 3051, false,
+    gen_random_uuid(), 0 FROM agreed, charged"""
+"""A recharge of 30.51 to 50.00, below 20.00."""
 
 CORRUPTIONS = [
     Corruption(
@@ -312,9 +326,25 @@ CORRUPTIONS = [
         "a card charged while a payment was disputed",
         f"""
         INSERT INTO payment_intent (id, org_id, purpose, amount_cents, state, attempt, key, created_at, checkout_url,
-            card_brand, card_last4, failure_code, failure_message)
+            card_brand, card_last4, failure_code, failure_message, method_id)
         SELECT gen_random_uuid(), org_id, 'recharge', 500, 'failed', 1, 'planted', created_at + interval '1 hour', '', '',
-            '', '', '' FROM dispute WHERE id = {A_DISPUTE.format('needs_response')}""",
+            '', '', '', 1 FROM dispute WHERE id = {A_DISPUTE.format('needs_response')}""",
         {"charged_while_disputed"},
+    ),
+    Corruption(
+        "a card charged for no reason",
+        f"{A_CHARGE} SELECT gen_random_uuid(), %(org)s, 500, 'failed', 'planted', {CHARGED_WITH}",
+        {"recharge_unexplained"},
+    ),
+    Corruption("more charged than was missing", RECHARGED.format(cap="NULL", balance="19.5"), {"recharge_too_much"}),
+    Corruption("charged above the threshold", RECHARGED.format(cap="NULL", balance="20"), {"recharge_too_much"}),
+    Corruption("more charged in a month than agreed", RECHARGED.format(cap="3049", balance="19.49"), {"recharge_over_cap"}),
+    Corruption(
+        "two cards charged at once",
+        f"""
+        {A_CHARGE} SELECT gen_random_uuid(), %(org)s, 500, 'created', 'planted 1', {CHARGED_WITH};
+        DROP INDEX payment_intent_one_off_session;
+        {A_CHARGE} SELECT gen_random_uuid(), %(org)s, 500, 'created', 'planted 2', {CHARGED_WITH}""",
+        {"charges_at_once", "recharge_unexplained"},
     ),
 ]  # fmt: skip
