@@ -19,10 +19,12 @@ from billing.ledger.models import CreditGrant
 from billing.limits import publishing
 from billing.metering import charging, reversing, watermark
 from billing.metering.reversing import Reversal
+from billing.notices import low_balance
 from billing.payments import (
     answers,
     card_charges,
     collecting,
+    credited,
     disputes,
     outcomes,
     reconciling,
@@ -37,6 +39,7 @@ from billing.recharge import finishing, levels, links, recharging, rules, workin
 from billing.recharge.models import Rule, Why
 from billing.recharge.rules import Wish
 from billing.settlement import closing, dunning
+from billing.statements import issuing, receipts
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +52,11 @@ def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Sett
         settled = outcomes.settle(intent_id, outcome, now=now)
         if settled is not None:
             recharging.heard(settled, now=now)
+            if settled.changed:
+                receipts.issue(intent_id, now=now)
             dunning.heard(settled, now=now)
+            credited.announce(settled, now=now)
+            low_balance.tell([settled.org_id], now=now)
             publishing.publish([settled.org_id], now=now)
         return settled
 
@@ -72,6 +79,7 @@ def grant_promotional(
             org_id, amount, key=key, title=title, expires_at=expires_at, reason=reason, issued_by=issued_by, now=now
         )
         recharging.credited(org_id, now=now)
+        low_balance.tell([org_id], now=now)
         publishing.publish([org_id], now=now)
         return grant
 
@@ -82,7 +90,7 @@ def sweep(*, now: datetime) -> int:
     def then(org_ids: list[int], charged: list[int]) -> None:
         if levels.usage_charged(charged, now=now):
             queue.hint(current_app.signature(RECHARGE))
-        publishing.publish(org_ids, now=now)
+        _told(org_ids, now=now)
 
     touched = charging.sweep(now=now, then=then)
     accruals.close_due(now=now, watermark=watermark.complete_through(now))
@@ -282,6 +290,12 @@ def collect_settlement(due: dunning.Due, *, now: datetime) -> Settled | None:
     return payment_outcome(intent_id, card_charges.charge(intent_id, now=now), now=now)
 
 
+def issue_statements(*, now: datetime) -> int:
+    """Months that are closed are told, and payments that have no receipt get one; answers how many statements."""
+    receipts.issue_due(now=now)
+    return issuing.issue_due(now=now)
+
+
 def reconcile(
     *, now: datetime, since: datetime | None = None, say: Callable[[str], None] = lambda words: None
 ) -> Reconciliation:
@@ -293,6 +307,18 @@ def reconcile(
 def _drain(org_id: int, now: datetime) -> None:
     """Whatever it used is charged; is it low by that, then it is remembered. Its wallet is locked."""
     levels.usage_charged(charging.drain([org_id], now=now).charged, now=now)
+
+
+def tell_low_balances(*, now: datetime) -> None:
+    """Balances that fell below a threshold, or rose above it, in ways that nobody looked at: by the clock, by a dispute."""
+    with transaction.atomic():
+        low_balance.tell(wallets.lock(low_balance.moved(now=now)), now=now)
+
+
+def _told(org_ids: list[int], *, now: datetime) -> None:
+    """What follows from balances that moved. The limits come last (`publishing.publish`)."""
+    low_balance.tell(org_ids, now=now)
+    publishing.publish(org_ids, now=now)
 
 
 def _payment_first(intent_id: UUID, told: reversals.Told | None, now: datetime) -> int:

@@ -18,11 +18,19 @@ from billing.metering.models import (
     UsageReversal,
     UsageSeen,
 )
-from billing.notices.models import Notice, NoticeSettings
+from billing.notices.models import LowBalanceArmed, Notice, NoticeSettings
 from billing.payments.models import Customer, Dispute, DisputeMovement, Intent, PaymentMethod, Refund
 from billing.payments.reconciliations import Reconciliation, ReconciliationFinding
 from billing.recharge.models import Attempt, Consent, Rule
 from billing.settlement.models import Settlement
+from billing.statements.models import (
+    BillingDetails,
+    DocumentCounter,
+    Receipt,
+    ReceiptParty,
+    Statement,
+    StatementParty,
+)
 from billing.webhooks.models import InboxEvent
 
 __all__ = [
@@ -31,12 +39,14 @@ __all__ = [
     "Accrual",
     "AllowanceDay",
     "Attempt",
+    "BillingDetails",
     "Consent",
     "Coverage",
     "CreditGrant",
     "Customer",
     "Dispute",
     "DisputeMovement",
+    "DocumentCounter",
     "Gateway",
     "GatewayToken",
     "InboxEvent",
@@ -46,6 +56,7 @@ __all__ = [
     "LimitsAnswer",
     "LimitsClock",
     "LimitsResolved",
+    "LowBalanceArmed",
     "Notice",
     "NoticeSettings",
     "PayerBase",
@@ -53,12 +64,16 @@ __all__ = [
     "Plan",
     "Price",
     "RateLimit",
+    "Receipt",
+    "ReceiptParty",
     "Reconciliation",
     "ReconciliationFinding",
     "Refund",
     "RefusedUsage",
     "Rule",
     "Settlement",
+    "Statement",
+    "StatementParty",
     "SweepRun",
     "Transfer",
     "TransferNote",

@@ -8,6 +8,7 @@ from celery import shared_task
 from billing import flows
 from billing.ledger.audit import Scope
 from billing.metering import partitions
+from billing.notices import expiring, sending
 from billing.payments import disputes, polling, reconciling, refunds
 from billing.verifying import books
 from billing.webhooks import inbox
@@ -75,6 +76,26 @@ def collect_settlements() -> None:
 @shared_task
 def expire_grants() -> None:
     flows.expire(now=_now())
+
+
+@shared_task
+def issue_statements() -> None:
+    flows.issue_statements(now=_now())
+
+
+@shared_task
+def tell_low_balances() -> None:
+    flows.tell_low_balances(now=_now())
+
+
+@shared_task
+def tell_expiring_credit() -> None:
+    expiring.tell(now=_now())
+
+
+@shared_task
+def send_notices() -> None:
+    sending.send(now=_now())
 
 
 @shared_task

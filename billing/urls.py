@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, path
 from billing.api import limits as api_limits
 from billing.api import reference
 from billing.api import usage as api_usage
-from billing.views import billing, buying, ledger, limits, overview, usage
+from billing.views import alerts, billing, buying, details, ledger, limits, overview, statements, usage
 from billing.webhooks import endpoints
 
 app_name = "billing"
@@ -27,5 +27,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/billing/purchases/<uuid:intent_id>", buying.purchase, name="purchase"),
     path("o/<slug:slug>/billing/purchases/<uuid:intent_id>/check", buying.purchase_check, name="purchase_check"),
     path("o/<slug:slug>/billing/purchases/<uuid:intent_id>/cancel", buying.purchase_cancel, name="purchase_cancel"),
+    path("o/<slug:slug>/billing/details", details.details, name="details"),
+    path("o/<slug:slug>/statements", statements.statements, name="statements"),
+    path("o/<slug:slug>/statements/verify_statement.py", statements.statement_verifier, name="statement_verifier"),
+    path("o/<slug:slug>/statements/<str:number>.pdf", statements.statement_pdf, name="statement_pdf"),
+    path("o/<slug:slug>/statements/<str:number>.csv", statements.statement_csv, name="statement_csv"),
+    path("o/<slug:slug>/statements/<str:number>.json", statements.statement_json, name="statement_json"),
+    path("o/<slug:slug>/statements/<str:number>", statements.statement, name="statement"),
+    path("o/<slug:slug>/receipts/<uuid:intent_id>", statements.receipt, name="receipt"),
+    path("o/<slug:slug>/receipts/<uuid:intent_id>.pdf", statements.receipt_pdf, name="receipt_pdf"),
+    path("o/<slug:slug>/billing/credits.ics", billing.expiry_calendar, name="expiry_calendar"),
+    path("o/<slug:slug>/alerts", alerts.alerts, name="alerts"),
+    path("o/<slug:slug>/alerts/settings", alerts.settings, name="alert_settings"),
     path("webhooks/stripe", endpoints.stripe, name="stripe_webhook"),
 ]

@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 CHECKOUT = "checkout"
 NEW_KEY = "new_key"
 NEW_TEAM = "new_team"
+DOCUMENTS = "documents"
 GATEWAY = "gateway"
 CUSTOMER_KEY = "customer_key"
 UNKNOWN_TOKEN = "unknown_token"

@@ -28,7 +28,7 @@ ALLAUTH_RATES = {"SIGN_IN": "login", "SIGN_UP": "signup", "PASSWORD_RESET": "res
 @register(TAG)
 def settings_make_sense(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Everywhere: values that can be read, and that fit together."""
-    findings = [*env.wrong, *brand.problems(settings.BRAND), *_addresses(), *_stripe(), *_rules(), *_rates()]
+    findings = [*env.wrong, *brand.problems(settings.BRAND), *_addresses(), *_stripe(), *_mail(), *_rules(), *_rates()]
     return [Error(finding, id="purser.E001") for finding in findings]
 
 
@@ -84,6 +84,11 @@ def _stripe() -> Iterator[str]:
         yield "STRIPE_WEBHOOK_SECRETS holds something that is not a signing secret (whsec_...; several with commas)."
     if settings.STRIPE_TIMEOUT_SECONDS <= 0:
         yield "STRIPE_TIMEOUT_SECONDS must be above zero."
+
+
+def _mail() -> Iterator[str]:
+    if settings.EMAIL_TIMEOUT <= 0:
+        yield "EMAIL_TIMEOUT_SECONDS must be above zero."
 
 
 def _rules() -> Iterator[str]:

@@ -24,17 +24,19 @@ class Group:
 OVERVIEW = Place("Overview", "billing:overview", "layout-dashboard", exact=True)
 USAGE = Place("Usage", "billing:usage", "chart-column")
 BILLING = Place("Billing", "billing:billing", "wallet")
+STATEMENTS = Place("Statements", "billing:statements", "file-text")
 KEYS = Place("API keys", "orgs:keys", "key-round")
 LIMITS = Place("Models & limits", "billing:limits", "gauge")
 MEMBERS = Place("Members", "orgs:members", "users")
+ALERTS = Place("Alerts", "billing:alerts", "bell")
 SETTINGS = Place("Settings", "orgs:settings", "settings")
 MORE = Place("More", "orgs:more", "menu")
 
 GROUPS = (
     Group("", (OVERVIEW, USAGE)),
-    Group("Money", (BILLING,)),
+    Group("Money", (BILLING, STATEMENTS)),
     Group("Access", (KEYS, LIMITS)),
-    Group("Organization", (MEMBERS, SETTINGS)),
+    Group("Organization", (MEMBERS, ALERTS, SETTINGS)),
 )
 BOTTOM = (OVERVIEW, USAGE, BILLING, Place("Keys", KEYS.view, KEYS.icon), MORE)
 

@@ -72,8 +72,16 @@ RIGHTS: dict[str, May] = {
     # At period end. A month is closed by `ledger_period_close`, as the owner.
     "settlement": May(insert=ALL, update="stage intent_id tries first_failed_at next_try_at"),
     # What people are told.
-    "notice": May(insert=ALL, update="mail tries next_try_at sent_at"),
+    "notice": May(insert=ALL, update="mail tries next_try_at sent_at sent_to unclear error"),
     "notice_settings": KEEP,
+    # What people keep. Numbers are given by moving the counter, one at a time (trigger).
+    "billing_details": KEEP,
+    "document_counter": May(update="last"),
+    "statement": APPEND,
+    "statement_party": APPEND,
+    "receipt": APPEND,
+    "receipt_party": APPEND,
+    "low_balance_armed": LINK,
     # Use coming in.
     "usage_event": APPEND,
     "usage_seen": LINK,

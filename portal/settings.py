@@ -40,6 +40,12 @@ SUPPORT = {
     "email": env.str("SUPPORT_EMAIL", default="billing@example.com"),
     "sales_url": env.str("SUPPORT_SALES_URL", default=""),
 }
+# Who issues statements and receipts, as it stands on them. Lines of the address are separated by semicolons.
+ISSUER = {
+    "name": env.str("ISSUER_NAME", default="") or BRAND["name"],
+    "address": [line.strip() for line in env.str("ISSUER_ADDRESS", default="").split(";") if line.strip()],
+    "tax_id": env.str("ISSUER_TAX_ID", default=""),
+}
 # Where keys are used: in the first steps of a new organization.
 INFERENCE_URL: str = env.str("INFERENCE_URL", default="https://api.example.com").rstrip("/")
 
@@ -160,6 +166,8 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 
 EMAIL_BACKEND: str = env.str("EMAIL_BACKEND", default="django.core.mail.backends.filebased.EmailBackend")
 EMAIL_FILE_PATH: str = env.str("EMAIL_FILE_PATH", default=str(BASE_DIR / ".local" / "mail"))
+# Per word of the mail server's: a worker must not wait for one that has stopped.
+EMAIL_TIMEOUT: int = env.int("EMAIL_TIMEOUT_SECONDS", default=15)
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="Purser <billing@example.com>")
 if env.str("EMAIL_URL", default=""):
     globals().update(env.email_url("EMAIL_URL"))
@@ -236,6 +244,7 @@ RATES: dict[str, str] = {
     "checkout": env.str("RATE_CHECKOUT", default="60/10m"),
     "new_key": env.str("RATE_NEW_KEY", default="60/10m"),
     "new_team": env.str("RATE_NEW_TEAM", default="20/h"),
+    "documents": env.str("RATE_DOCUMENTS", default="120/10m"),
     # By gateway, far above what serves ten thousand keys; by customer's key; by address, for tokens nobody knows.
     "gateway": env.str("RATE_GATEWAY", default="200000/m"),
     "customer_key": env.str("RATE_CUSTOMER_KEY", default="600/m"),
@@ -298,5 +307,8 @@ LOGGING = {
         "django.server": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         # It tells each address it calls, ids included.
         "stripe": {"level": "WARNING"},
+        # Each step of each PDF.
+        "weasyprint.progress": {"level": "WARNING"},
+        "fontTools": {"level": "WARNING"},
     },
 }

@@ -51,7 +51,7 @@ WITH drained AS ({deltas}), grouped AS MATERIALIZED (
     FROM ledger_period WHERE org_id = ANY(%(orgs)s) AND closed_at IS NOT NULL GROUP BY org_id
 ), rated AS MATERIALIZED (
     SELECT g.*, {cost} AS cost,
-        greatest(date_trunc('month', g.minute AT TIME ZONE 'UTC')::date, c.oldest_open) AS period
+        greatest(date_trunc('month', {belongs} AT TIME ZONE 'UTC')::date, c.oldest_open) AS period
     FROM grouped g JOIN price p ON p.id = g.price_id LEFT JOIN closed c ON c.org_id = g.org_id
 ), minutes AS (
     INSERT INTO usage_minute AS u (org_id, minute, events, input_tokens, cached_tokens, output_tokens, cost)
@@ -84,7 +84,10 @@ WITH drained AS ({deltas}), grouped AS MATERIALIZED (
 )
 SELECT org_id, model_id, minute, sum(cost), sum(drained)::bigint FROM rated GROUP BY 1, 2, 3 ORDER BY 1, 3, 2
 """
-"""Deltas into the rollups: one statement for use and for what is taken back, so that both move the same figures."""
+"""Deltas into the rollups: one statement for use and for what is taken back, so that both move the same figures.
+
+`period` is the month in which the ledger posts it: use belongs where it occurred, what is taken back to when that was.
+"""
 
 
 def sweep(*, now: datetime, then: Then | None = None) -> list[int]:
@@ -116,21 +119,23 @@ class Drained:
 
 def drain(org_ids: Sequence[int], *, now: datetime) -> Drained:
     """Charges what these organizations used and was not charged yet. Their wallets are locked."""
-    rows = _roll_up(ACCEPTED, orgs=list(org_ids))
+    rows = _roll_up(ACCEPTED, "g.minute", orgs=list(org_ids))
     accruals.draw((Cost(org_id, model_id, minute, cost) for org_id, model_id, minute, cost, _ in rows if cost), now=now)
     charged = sorted({org_id for org_id, _, _, cost, _ in rows if cost > 0})
     return Drained(sum(drained for *_, drained in rows), tuple(charged))
 
 
-def take_from_rollups(org_id: int, **event: Any) -> None:
+def take_from_rollups(org_id: int, *, now: datetime, **event: Any) -> None:
     """Takes one event out of the rollups (the names in TAKEN_BACK): it alone. What was accepted since the last drain must
     stay for the next one, since it is not drawn here. The wallet is locked."""
-    _roll_up(TAKEN_BACK, orgs=[org_id], org_id=org_id, **event)
+    _roll_up(TAKEN_BACK, "%(now)s::timestamptz", orgs=[org_id], org_id=org_id, now=now, **event)
 
 
-def _roll_up(deltas: str, **values: Any) -> list[tuple[int, int, datetime, Decimal, int]]:
-    """(organization, model, minute, cost in USD, deltas) of what was moved."""
-    statement = ROLL_UP.format(deltas=deltas, cost=rating.cost_sql("g", "p"), subscription=Payer.SUBSCRIPTION.value)
+def _roll_up(deltas: str, belongs: str, **values: Any) -> list[tuple[int, int, datetime, Decimal, int]]:
+    """(organization, model, minute, cost in USD, deltas) of what was moved. `belongs`: the moment that decides the month."""
+    statement = ROLL_UP.format(
+        deltas=deltas, belongs=belongs, cost=rating.cost_sql("g", "p"), subscription=Payer.SUBSCRIPTION.value
+    )
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         rows: list[tuple[int, int, datetime, Decimal, int]] = cursor.fetchall()

@@ -118,7 +118,7 @@ def reverse(reversal: Reversal, *, now: datetime) -> Reversed:
             now=now,
         )
     charging.take_from_rollups(
-        event.org_id, key_id=event.key_id, coverage_id=event.coverage_id, occurred_at=event.occurred_at,
+        event.org_id, now=now, key_id=event.key_id, coverage_id=event.coverage_id, occurred_at=event.occurred_at,
         price_id=event.price_id, model_id=event.model_id, payer=event.payer.value, input=event.tokens.input,
         cached=event.tokens.cached, output=event.tokens.output, late=event.late_tokens,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.ledger.models import Wallet
+from billing.money import UsdField, bounded
 
 
 class Kind(models.TextChoices):
@@ -35,7 +36,8 @@ class Notice(models.Model):
     """One thing an organization is told, once. `key` names what it is about and which crossing or step of it.
 
     `facts` are what its words are made of: money as plain decimal text in USD, moments as ISO text in UTC, ids. No names of
-    people, no addresses.
+    people, no addresses: `sent_to` says to how many it went. `unclear` counts the mails of which nobody knows whether they
+    went out; `error` is the kind of the last failure.
     """
 
     wallet = models.ForeignKey(Wallet, models.PROTECT, db_column="org_id", related_name="notices")
@@ -47,6 +49,9 @@ class Notice(models.Model):
     tries = models.PositiveSmallIntegerField(default=0)
     next_try_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
+    sent_to = models.PositiveSmallIntegerField(default=0, db_default=0)
+    unclear = models.PositiveSmallIntegerField(default=0, db_default=0)
+    error = models.CharField(max_length=80, blank=True, default="", db_default="")
 
     class Meta:
         db_table = "notice"
@@ -80,3 +85,20 @@ class NoticeSettings(models.Model):
 
     class Meta:
         db_table = "notice_settings"
+
+
+class LowBalanceArmed(models.Model):
+    """The balance was above `threshold`, USD, and has not been below it since: the next time it is, that is told.
+
+    The row goes with the telling and comes back with the balance, so that a balance around the threshold is told once.
+    """
+
+    pk = models.CompositePrimaryKey("wallet_id", "threshold")
+    wallet = models.ForeignKey(Wallet, models.PROTECT, db_column="org_id", related_name="low_balance_armed")
+    threshold = UsdField()
+
+    class Meta:
+        db_table = "low_balance_armed"
+        constraints = [
+            models.CheckConstraint(condition=bounded("threshold", above=0), name="low_balance_armed_bounded")
+        ]

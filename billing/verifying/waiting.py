@@ -50,6 +50,23 @@ CHECKS = (
             OR state = 'pending' AND created_at <= %(now)s::timestamptz - interval '40 days')""",
     ),
     Check(
+        "statement_missing",
+        "a closed month with movement has its statement within two hours",
+        f"""
+        SELECT p.org_id, p.period, p.closed_at FROM ledger_period p
+        LEFT JOIN statement s ON s.org_id = p.org_id AND s.period = p.period
+        WHERE {ours("p.org_id")} AND p.closed_at <= %(now)s::timestamptz - interval '2 hours' AND p.seq > 0
+            AND s.id IS NULL""",
+    ),
+    Check(
+        "receipt_missing",
+        "a payment that became credit has its receipt within two hours",
+        f"""
+        SELECT i.org_id, i.id AS intent, i.settled_at FROM payment_intent i LEFT JOIN receipt r ON r.intent_id = i.id
+        WHERE {ours("i.org_id")} AND i.state = 'succeeded' AND i.failure_code <> 'unapplied' AND r.intent_id IS NULL
+            AND coalesce(i.settled_at, i.created_at) <= %(now)s::timestamptz - interval '2 hours'""",
+    ),
+    Check(
         "inbox_stuck",
         "what others told us is worked on when it is due, and does not fail for good",
         """

@@ -3,15 +3,18 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from billing import wording
 from billing.graphs import credits, freshness, monthends, takenback
+from billing.graphs import expiry_calendar as calendar_file
 from billing.ledger import balances
 from billing.payments.models import PaymentMethod
 from billing.views import ledger, query, reading
@@ -45,6 +48,20 @@ def billing(request: OrgRequest, slug: str) -> HttpResponse:
     return render(request, "billing/billing.html", page)
 
 
+@require_safe
+@access.requires(access.READ)
+@reading.page
+def expiry_calendar(request: OrgRequest, slug: str) -> HttpResponse:
+    """The ends of open grants, to be put into a calendar. No secrets: what the page shows."""
+    grants = credits.table(request.organization.pk).credits
+    host = str(urlsplit(settings.PUBLIC_URL).hostname)
+    address = f"{settings.PUBLIC_URL}{reverse('billing:billing', args=[slug])}"
+    text = calendar_file.file(grants, name=request.organization.name, host=host, address=address, now=timezone.now())
+    answer = HttpResponse(text, content_type="text/calendar; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="credit-{slug}.ics"'
+    return answer
+
+
 def _head(request: OrgRequest, now: datetime) -> dict[str, Any]:
     balance = balances.of(request.organization.pk, now=now)
     figures = (balance.settled, balance.accrued, balance.held, balance.overdraft, balance.debt)
@@ -60,6 +77,7 @@ def _grants(request: OrgRequest) -> dict[str, Any]:
     table = credits.table(request.organization.pk)
     return {
         "table": table,
+        "calendar_url": reverse("billing:expiry_calendar", args=[request.organization.slug]) if table.credits else "",
         "past": credits.past(request.organization.pk) if which is Grants.PAST else None,
         "grants_url": query.link(request, {"grants": "past" if which is Grants.OPEN else ""}, anchor="credits"),
         "credit_decimals": wording.decimals_needed(*(one.left for one in table.credits), table.overdraft, table.debt),

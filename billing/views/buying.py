@@ -15,10 +15,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from billing import flows
 from billing.graphs import takenback
 from billing.ledger import balances
-from billing.ledger.models import CreditGrant, Transfer
 from billing.money import ZERO, from_cents, to_cents
-from billing.payments import buying, collecting, outcomes, polling
+from billing.payments import buying, collecting, credited, outcomes, polling
 from billing.payments.models import OPEN_STATES, Intent, PaymentMethod, Purpose, State
+from billing.statements.models import Receipt
 from billing.views.buy_form import SUGGESTED, BuyForm, Shown
 from orgs import access, throttle
 from orgs.access import OrgRequest
@@ -173,7 +173,8 @@ def _purchase_page(
         "refunds": refunds,
         "disputes": disputes,
         "amount": from_cents(intent.amount_cents),
-        "credit": _credit(intent) if face == "paid" else None,
+        "credit": credited.parts(intent) if face == "paid" else None,
+        "receipt": face == "paid" and Receipt.objects.filter(pk=intent.pk).exists(),
         "known": _known(intent, face),
         # A page that was just opened looks at once.
         "trigger": "load, every 2s" if template == "billing/purchase.html" else "every 2s",
@@ -206,16 +207,3 @@ def _asked_just_now(intent: Intent, now: datetime) -> bool:
         # Nobody has looked since the page was opened.
         return False
     return now - intent.checked_at < timedelta(seconds=1.5 if now - intent.created_at < HURRY else 9.5)
-
-
-def _credit(intent: Intent) -> dict[str, Any]:
-    """What became of the money: its expiry, and what it paid off first."""
-    grant = CreditGrant.objects.select_related("account").get(payment_id=intent.pk)
-    paid = dict(Transfer.objects.filter(key__in=[f"od:{grant.pk}", f"cd:{grant.pk}"]).values_list("reason", "amount"))
-    overdraft, debt = paid.get("overdraft_paid", ZERO), paid.get("debt_paid", ZERO)
-    return {
-        "expires_at": grant.account.expires_at,
-        "overdraft_paid": overdraft,
-        "debt_paid": debt,
-        "new_credit": from_cents(intent.amount_cents) - overdraft - debt,
-    }

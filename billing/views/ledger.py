@@ -13,6 +13,7 @@ from billing.graphs.telling import Row
 from billing.ledger.models import Transfer
 from billing.metering.models import UsageReversal
 from billing.payments.models import Intent
+from billing.statements.models import Receipt
 from billing.views import query, reading
 from orgs import access
 from orgs.access import OrgRequest
@@ -78,6 +79,7 @@ def _standing_alone(request: OrgRequest, transfer: Transfer, movement: Movement)
         "title": telling.title(movement, grant),
         "grant": grant,
         "payment": payment,
+        "receipt": Receipt.objects.filter(pk=payment.pk).first() if payment else None,
         "debts": tracing.debts_paid(movement.account_id) if movement.is_money_in else [],
         "reversal": _reversal(request, movement),
         "refund": refund,

@@ -33,6 +33,12 @@ class Page:
     throttle: str = ""
 
 
+DETAILS = {
+    "legal_name": "Acme Research GmbH",
+    "address": "Lindenstraße 14\n10969 Berlin",
+    "country": "DE",
+    "tax_id": "",
+}
 PAGES = (
     Page("billing:overview", READ, get=200),
     Page("billing:usage", READ, get=200),
@@ -43,6 +49,18 @@ PAGES = (
     Page("billing:purchase", MOVE_MONEY, get=200, object="intent_id"),
     Page("billing:purchase_check", MOVE_MONEY, post=302, object="intent_id"),
     Page("billing:purchase_cancel", MOVE_MONEY, post=302, object="intent_id"),
+    Page("billing:details", MOVE_MONEY, get=200, post=302, sends=DETAILS),
+    Page("billing:statements", READ, get=200),
+    Page("billing:statement", READ, get=200, object="number"),
+    Page("billing:statement_pdf", READ, get=200, object="number"),
+    Page("billing:statement_csv", READ, get=200, object="number"),
+    Page("billing:statement_json", READ, get=200, object="number"),
+    Page("billing:statement_verifier", READ, get=200),
+    Page("billing:receipt", READ, get=200, object="intent_id"),
+    Page("billing:receipt_pdf", READ, get=200, object="intent_id"),
+    Page("billing:expiry_calendar", READ, get=200),
+    Page("billing:alerts", READ, get=200),
+    Page("billing:alert_settings", MOVE_MONEY, post=302, sends={"billing_email": "", "thresholds": "20.00"}),
     Page("orgs:more", READ, get=200),
     Page("orgs:settings", READ, get=200),
     Page("orgs:rename", MANAGE_MEMBERS, post=302, sends={"name": "Acme Laboratories"}),

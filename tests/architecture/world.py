@@ -12,13 +12,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from billing import periods
 from billing.graphs import lines
 from billing.limits import resolved
 from billing.metering import gateways, partitions
+from billing.statements import issuing, receipts
+from billing.statements.models import Statement
 from orgs import keys
 from orgs.models import Organization, Role, User
 from tests.architecture.routes import Door, Own, Page
-from tests.factories import catalog, usage
+from tests.factories import business, catalog, usage
 from tests.factories import orgs as people
 
 ANONYMOUS, STRANGER, INACTIVE, STAFF, PLAIN_STAFF = "anonymous", "stranger", "inactive", "staff", "staff without rights"
@@ -123,6 +126,7 @@ def _things(org: Organization, member: User, *, now: datetime) -> dict[str, str]
     key = people.key(org, "prod-api")
     grant = usage.bought(org, "100.00", now=now)
     line = lines.read(org.pk, lines.Kind.ALL).lines[0].newest.name
+    receipts.issue(grant.payment_id, now=now)
     return {
         "pk": str(membership.pk),
         "public_id": key.key.public_id,
@@ -130,7 +134,16 @@ def _things(org: Organization, member: User, *, now: datetime) -> dict[str, str]
         "fingerprint": keys.fingerprint(key.secret).hex(),
         "intent_id": str(grant.payment_id),
         "line": line,
+        "number": _statement(org, now).name,
     }
+
+
+def _statement(org: Organization, now: datetime) -> Statement:
+    """Of the month before: bought, and told."""
+    last = now.replace(day=1) - timedelta(days=1)
+    usage.bought(org, "5.00", now=last)
+    business.closed(org, periods.month_of(last), now=now)
+    return issuing.issue(org.pk, periods.month_of(last), now=now)
 
 
 def _machines(world: World, now: datetime) -> None:

@@ -17,6 +17,10 @@ ROWS_ARE_FOR_EVER = [
         "transfer_note": "text = 'another story'",
         "credit_grant": "payment_id = NULL, source = 'promotion'",
         "ledger_period": "closed_at = NULL, seq = 0",
+        "statement": "hash = '', body = ''",
+        "statement_party": "text = 'another name'",
+        "receipt": "body = ''",
+        "receipt_party": "text = 'another name'",
     }.items()
     for words, sql in {
         "rewrite": f"UPDATE {table} SET {change}",
@@ -196,4 +200,41 @@ GRANTS = [
     Attack("empty the open lines", "TRUNCATE accrual"),
 ]  # fmt: skip
 
-ATTACKS = [*ROWS_ARE_FOR_EVER, *ACCOUNTS, *TRANSFERS, *GRANTS]
+TOLD = "INSERT INTO statement (org_id, period, number, layout, ledger_head, body, hash, issued_at)"
+DOCUMENTS = [
+    Attack(
+        "a statement of an open month",
+        f"{TOLD} VALUES ({{acme}}, '{{month}}', 1, 1, '', '', '', now())",
+        CHECK, "statement_of_closed_month",
+    ),
+    Attack(
+        "a statement under a number that was not given",
+        f"{TOLD} VALUES ({{acme}}, '{{closed}}', 77, 1, '', '', '', now())",
+        CHECK, "statement_numbered_next",
+    ),
+    Attack(
+        "a statement with a hash that is not its own",
+        f"UPDATE document_counter SET last = last + 1 WHERE series = 'statement'; {TOLD} SELECT {{acme}}, '{{closed}}',"
+        " last, 1, '', '', '', now() FROM document_counter WHERE series = 'statement'",
+        CHECK, "statement_hashed",
+    ),
+    Attack(
+        "a receipt of what was not paid",
+        "INSERT INTO receipt (intent_id, org_id, number, layout, body, issued_at)"
+        " VALUES ('{open}', {acme}, 77, 1, '', now())",
+        CHECK, "receipt_of_paid_payment",
+    ),
+    Attack(
+        "leave a number out",
+        "UPDATE document_counter SET last = last + 2",
+        CHECK, "document_counter_counts",
+    ),
+    Attack(
+        "give a number again",
+        "UPDATE document_counter SET last = last - 1 WHERE series = 'receipt'",
+        CHECK, "document_counter_counts",
+    ),
+    Attack("give no more numbers", "DELETE FROM document_counter"),
+]  # fmt: skip
+
+ATTACKS = [*DOCUMENTS, *ROWS_ARE_FOR_EVER, *ACCOUNTS, *TRANSFERS, *GRANTS]

@@ -3,9 +3,11 @@
 from datetime import timedelta
 from uuid import uuid4
 
+from billing import periods
 from tests.crash.paths import Path, Scene, act_of_staff, moment, task
 from tests.crash.using import gateway_is_at_work, report, three_events
 from tests.crash.world import World
+from tests.factories import business
 
 YEAR = timedelta(days=365)
 SHORTLY = timedelta(minutes=5)
@@ -48,9 +50,23 @@ def expire(scene: Scene) -> None:
     task("tasks.expire_grants", now=moment(scene))
 
 
+def last_month_is_closed(world: World) -> Scene:
+    """Credit was bought in the month before, which is closed and not told yet."""
+    organization = world.organization()
+    first = periods.month_start(periods.month_of(world.start))
+    world.bought(organization, "10", ago=world.start - first + timedelta(days=1))
+    business.closed(organization, periods.month_of(first - timedelta(days=1)), now=world.start)
+    return {"org": organization.pk, "at": world.start.isoformat()}
+
+
+def issue(scene: Scene) -> None:
+    task("tasks.issue_statements", now=moment(scene))
+
+
 ENDED = frozenset({"flows.expire", "tasks.expire_grants"})
 PATHS = (
     Path("promotional credit", overdrawn, give, frozenset({"flows.grant_promotional"}), again=give_again),
     Path("expiry begins", at_its_end, expire, ENDED),
+    Path("issue", last_month_is_closed, issue, frozenset({"flows.issue_statements", "tasks.issue_statements"})),
     Path("expiry", past_the_late_window, expire, ENDED),
 )

@@ -50,6 +50,9 @@ PICTURE = {
     "settlements": """SELECT decided, charge_cents, written_off, carried, stage, tries FROM settlement
         WHERE org_id = %s ORDER BY period""",
     "cards": "SELECT last4, is_default FROM payment_method WHERE org_id = %s AND detached_at IS NULL ORDER BY 1",
+    "statements": """SELECT period, body::jsonb ->> 'opening', body::jsonb ->> 'closing', count(p.*) FROM statement s
+        LEFT JOIN statement_party p ON p.statement_id = s.id WHERE s.org_id = %s GROUP BY 1, 2, 3 ORDER BY 1""",
+    "receipts": "SELECT count(*) FROM receipt r JOIN receipt_party p ON p.receipt_id = r.intent_id WHERE org_id = %s",
     "open for usage": "SELECT open FROM limits_answer WHERE org_id = %s",
 }
 """An organization as people and gateways see it, without ids and moments."""

@@ -14,7 +14,10 @@ from uuid import UUID
 from django.contrib.auth.hashers import check_password
 
 from billing.ledger.models import CreditGrant, Transfer
+from billing.notices.models import NoticeSettings
+from billing.notices.wishes import CHOOSABLE
 from billing.payments.models import Intent, Refund
+from billing.statements.models import BillingDetails
 from orgs.models import ApiKey, Membership, Organization, User
 
 Rows = dict[str, set[tuple[Any, ...]]]
@@ -24,9 +27,13 @@ Rule = Callable[[Says, Rows, Rows], bool]
 
 TABLES: dict[str, Callable[[], Any]] = {
     "intents": lambda: Intent.objects.values_list("amount_cents", "key", "wallet_id", "purpose", "state"),
+    "alerts": lambda: [
+        (row.wallet_id, row.billing_email, str(row.muted), str(row.low_balance)) for row in NoticeSettings.objects.all()
+    ],
     "keys": lambda: ApiKey.objects.values_list("public_id", "name", "expires_at", "revoked_at", "organization_id"),
     "organizations": lambda: Organization.objects.values_list("pk", "name", "kind", "slug"),
     "members": lambda: Membership.objects.values_list("organization_id", "user_id", "role"),
+    "details": lambda: BillingDetails.objects.values_list("pk", "legal_name", "address", "country", "tax_id"),
     "people": lambda: User.objects.values_list(
         "pk", "email", "name", "is_staff", "is_superuser", "is_active", "password"
     ),
@@ -101,6 +108,13 @@ def key_made(says: Says, gone: Rows, new: Rows) -> bool:
     return bool(row and not gone and row[1] == line(says["name"]) and row[2] == (day(ends) if ends else None))
 
 
+def detailed(says: Says, gone: Rows, new: Rows) -> bool:
+    row = one(new, "details")
+    lines = [line(one) for one in says["address"].splitlines() if line(one)]
+    wanted = (line(says["legal_name"]), "\n".join(lines), says["country"], line(says["tax_id"]))
+    return bool(row and not gone and row[1:] == wanted)
+
+
 def key_revoked(says: Says, gone: Rows, new: Rows) -> bool:
     return set(gone) == set(new) == {"keys"} and len(new["keys"]) == 1
 
@@ -118,6 +132,19 @@ def founded(says: Says, gone: Rows, new: Rows) -> bool:
 def person_renamed(says: Says, gone: Rows, new: Rows) -> bool:
     row = one(new, "people")
     return bool(row and row[2] == line(says["name"]))
+
+
+def alerts_kept(says: Says, gone: Rows, new: Rows) -> bool:
+    """There was no row before."""
+    row, ticks = one(new, "alerts"), {kind.value: says[kind] for kind in CHOOSABLE if kind in says}
+    amounts = [cents(text) for text in map(str.strip, says.get("thresholds", "").splitlines()) if text]
+    known = sorted((amount for amount in amounts if amount is not None), reverse=True)
+    return bool(
+        row and not gone
+        and row[1] == says.get("billing_email", "").strip()
+        and row[2] == str([kind.value for kind in CHOOSABLE if kind not in ticks]) and set(ticks.values()) <= {"on"}
+        and len(set(known)) == len(amounts) and row[3] == str([f"{Decimal(amount) / 100:.2f}" for amount in known])
+    )  # fmt: skip
 
 
 def role_changed(says: Says, gone: Rows, new: Rows) -> bool:

@@ -66,11 +66,14 @@ ONCE = "0123456789abcdef"
 NONCE = "0196340c-8b1e-7c3a-9f00-5a1b2c3d4e5f"
 BUY = {"preset": "", "other": "100.50", "seen": "10050", "version": "0:0", "nonce": NONCE}
 ACT = {"amount": "7.25", "reason": "Asked for it.", "nonce": NONCE, "confirmed": "yes"}
+ALERTS = {"billing_email": "bills@example.com", "thresholds": "20.00", "expiring": "on"}
 SOON = (datetime.now(UTC) + timedelta(days=30)).date()
 FORMS = (
     Form("billing:buy", stored.bought, BUY, ("other", "preset", "seen", "version", "nonce")),
+    Form("billing:details", stored.detailed, routes.DETAILS, ("legal_name", "address", "country", "tax_id")),
     Form("billing:purchase_check"),
     Form("billing:purchase_cancel", stored.canceled),
+    Form("billing:alert_settings", stored.alerts_kept, ALERTS, ("billing_email", "thresholds", "expiring")),
     Form(
         "orgs:new_key", stored.key_made, {"name": "ci", "expires_on": "", "once": ONCE}, ("name", "expires_on", "once")
     ),
@@ -206,7 +209,20 @@ def test_what_a_form_is_for_is_stored_as_sent(world: World, group: str) -> None:
             assert not form.rule({**form.good, name: form.good[name] + "1"}, gone, new), (form.name, name)
 
 
-TOLD = {"name", "role", "email", "password1", "password2", "other", "amount", "reason", "last_day", "seen"}
+TOLD = {
+    "name",
+    "role",
+    "email",
+    "password1",
+    "password2",
+    "other",
+    "amount",
+    "reason",
+    "last_day",
+    "seen",
+    "billing_email",
+    "thresholds",
+}
 """Fields of which every letter is stored."""
 
 

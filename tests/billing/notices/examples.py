@@ -1,0 +1,85 @@
+"""The facts of each kind of notice, as those announce them to whom they happen."""
+
+from billing.notices.models import Kind
+
+INTENT = "0196340c-8b1e-7c3a-9f00-5a1b2c3d4e5f"
+VISA = {"card_brand": "visa", "card_last4": "4242"}
+RECHARGE = {"attempt": INTENT, "intent": INTENT, "amount": "130.02", "stop_token": "stop-me"}
+
+FACTS: dict[str, tuple[Kind, dict[str, str | int | bool | None]]] = {
+    "receipt": (
+        Kind.RECEIPT,
+        {
+            **VISA, "intent": INTENT, "amount": "130.02", "purpose": "credits", "charged_at": "2026-03-30T16:00:00+00:00",
+            "overdraft_paid": "4.25", "debt_paid": "0", "new_credit": "125.77", "expires_at": "2027-03-30T16:00:00+00:00",
+        },
+    ),
+    "receipt of a settlement": (
+        Kind.RECEIPT,
+        {
+            **VISA, "intent": INTENT, "amount": "8.00", "purpose": "settlement", "overdraft_paid": "8.00", "debt_paid": "0",
+            "new_credit": "0", "expires_at": None,
+        },
+    ),
+    "low balance": (Kind.LOW_BALANCE, {"threshold": "20", "balance": "19.9871"}),
+    "expiring": (
+        Kind.EXPIRING,
+        {"step": 30, "amount": "14.500000000000", "expires_at": "2026-04-29T14:03:00+00:00", "grants": 1},
+    ),
+    "expiring, several grants": (
+        Kind.EXPIRING,
+        {"step": 1, "amount": "21.50", "expires_at": "2026-03-31T14:03:00+00:00", "grants": 3},
+    ),
+    "recharge made": (
+        Kind.RECHARGE_MADE,
+        {**RECHARGE, **VISA, "balance": "19.98", "threshold": "20.00", "recharge_to": "150.00", "capped": False},
+    ),
+    "recharge made up to the cap": (
+        Kind.RECHARGE_MADE,
+        {**RECHARGE, **VISA, "balance": "19.98", "threshold": "20.00", "recharge_to": "200.00", "capped": True},
+    ),
+    "recharge failed": (
+        Kind.RECHARGE_FAILED,
+        {
+            **RECHARGE, "reason": "The card does not have enough funds.", "retry_at": "2026-03-30T23:00:00+00:00",
+            "tries_left": 3,
+        },
+    ),
+    "recharge paused": (
+        Kind.RECHARGE_PAUSED,
+        {
+            **RECHARGE, "why": "authentication", "reason": "Your bank asks you to confirm the payment.",
+            "link_until": "2026-04-02T16:00:00+00:00", "finish_token": "finish-me",
+        },
+    ),
+    "recharge paused without a charge": (
+        Kind.RECHARGE_PAUSED,
+        {"why": "no_card", "attempt": None, "amount": None, "link_until": None, "reason": "There is no card to charge."},
+    ),
+    "recharge at its cap": (
+        Kind.RECHARGE_PAUSED,
+        {"why": "cap", "cap": "500.00", "until": "2026-04-01T00:00:00+00:00", "reason": ""},
+    ),
+    "recharge on": (
+        Kind.RECHARGE_CHANGED,
+        {
+            "on": True, "why": "", "threshold": "20.00", "recharge_to": "150.00", "cap": "500.00", "stop_token": "stop-me",
+        },
+    ),
+    "recharge off": (
+        Kind.RECHARGE_CHANGED,
+        {"on": False, "why": "link", "threshold": "20.00", "recharge_to": "150.00", "cap": None},
+    ),
+    "statement": (Kind.STATEMENT, {"number": "S-2026-03-0007", "period": "2026-03", "closing": "173.9481"}),
+    "settlement failed": (
+        Kind.SETTLEMENT_FAILED,
+        {
+            "period": "2026-03", "amount": "8.00", "reason": "Your bank declined the payment.",
+            "retry_at": "2026-04-03T00:00:00+00:00",
+        },
+    ),
+    "card expiring": (
+        Kind.CARD_EXPIRING, {"brand": "visa", "last4": "4242", "exp_month": 11, "exp_year": 2026},
+    ),
+    "card removed": (Kind.CARD_CHANGED, {"what": "removed", "brand": "mastercard", "last4": "4444"}),
+}  # fmt: skip

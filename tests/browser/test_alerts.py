@@ -1,0 +1,97 @@
+"""Alerts in a browser: what was told, what goes by mail, and a mail as its reader sees it, light and dark."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core import mail
+from django.test import Client
+from playwright.sync_api import Page, expect
+
+from billing.notices import announcing, rendering, sending
+from billing.notices.models import Notice, NoticeSettings
+from orgs.models import Organization
+from tests.billing.notices.examples import FACTS
+from tests.browser.conftest import violations
+from tests.browser.test_every_page import SIZES, look
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+MAILS = ("receipt", "recharge made", "low balance", "expiring, several grants")
+HERE = ("receipt", "low balance", "expiring", "recharge off", "statement", "settlement failed", "card removed")
+"""Examples that need no signed links."""
+
+
+@pytest.fixture
+def told(acme: Organization) -> list[Notice]:
+    """A few weeks of what happens to an organization; the last one is on its way."""
+    now = datetime.now(UTC)
+    NoticeSettings.objects.create(
+        wallet_id=acme.pk, muted=["card_changed"], low_balance=["50.00", "20.00"], changed_at=now
+    )
+    for days, example in enumerate(HERE, start=1):
+        kind, facts = FACTS[example]
+        announcing.announce(acme.pk, kind, key=example, facts=facts, now=now - timedelta(days=days))
+    sending.send(now=now)
+    kind, facts = FACTS["low balance"]
+    announcing.announce(acme.pk, kind, key="again", facts=facts, now=now)
+    return list(Notice.objects.order_by("id"))
+
+
+def signed_in(visitor: Page, portal: str, client: Client) -> None:
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    visitor.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": portal}])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_page_at_two_widths_light_and_dark(
+    visitor: Page, portal: str, alice_client: Client, told: list[Notice], size: str
+) -> None:
+    signed_in(visitor, portal, alice_client)
+    wrong = []
+    for theme in ("light", "dark"):
+        wrong += look(visitor, f"{portal}/o/acme/alerts", "alerts", size, theme)
+    assert wrong == []
+
+
+def test_alice_chooses_what_she_gets(visitor: Page, portal: str, alice_client: Client, told: list[Notice]) -> None:
+    signed_in(visitor, portal, alice_client)
+    visitor.goto(f"{portal}/o/acme/")
+    visitor.get_by_role("navigation", name="Pages").get_by_role("link", name="Alerts").click()
+    expect(visitor.get_by_text("Not by e-mail, as you chose")).to_have_count(1)
+    visitor.get_by_label("Billing e-mail").fill("bills@acme.example")
+    visitor.get_by_label("Tell us when credit falls below").fill("1,500")
+    visitor.get_by_role("button", name="Save").click()
+    expect(visitor.get_by_text("Write the amount in dollars and whole cents")).to_be_visible()
+    assert violations(visitor) == []
+    visitor.get_by_label("Tell us when credit falls below").fill("1500\n20")
+    visitor.get_by_label("Card added or removed").check()
+    visitor.get_by_role("button", name="Save").click()
+    expect(visitor.get_by_text("Saved. From now on mail goes out like this.")).to_be_visible()
+    sending.send(now=datetime.now(UTC))
+    assert mail.outbox[-1].to == ["bills@acme.example"]
+
+
+@pytest.mark.parametrize("example", MAILS)
+def test_a_mail_in_both_colour_schemes(
+    page: Page, acme: Organization, tmp_path: Path, settings: object, example: str
+) -> None:
+    settings.ROOT_URLCONF = "tests.billing.notices.urls"  # type: ignore[attr-defined]
+    kind, facts = FACTS[example]
+    announcing.announce(acme.pk, kind, key="1", facts=facts, now=datetime(2026, 3, 30, 16, 0, tzinfo=UTC))
+    file = tmp_path / "mail.html"
+    file.write_text(rendering.mail(Notice.objects.get(), why="You get this because you own Acme Research.").html)
+    wrong = []
+    for size, (width, height) in SIZES.items():
+        for theme in ("light", "dark"):
+            page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+            page.goto(file.as_uri())
+            if folder := os.environ.get("PURSER_SCREENSHOTS"):
+                page.screenshot(path=Path(folder) / f"mail-{example}-{size}-{theme}.png", full_page=True)
+            wrong += [fault for fault in violations(page) if not fault.startswith(("region", "landmark"))]
+            if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+                wrong.append(f"{size}: wider than the window")
+    assert wrong == []
