@@ -15,7 +15,7 @@ from django.db import connection
 from billing.ledger import balances, chains
 from billing.ledger.audit import BEGINNING, Check, Scope, ask
 from billing.verifying import books, waiting
-from tests.simulation import standing_orders
+from tests.simulation import standing_orders, told
 from tests.simulation.tally import DEBT_KEPT, LATE_WINDOW, NOTHING, Rest, drawn
 from tests.soak import facts, oracles
 
@@ -166,6 +166,7 @@ def in_the_end(world: World) -> None:
     at_stripe = _stripe(world)
     for difference in oracles.differences(world.diary, at_stripe, there):
         world.expect(_is_expected(difference, there), f"{difference}")
+    told.letters(world)
     net: dict[int, Decimal] = defaultdict(Decimal)
     for charge in at_stripe.charges:
         intent = there.intents.get(charge.intent_id) if charge.intent_id else None
@@ -177,6 +178,8 @@ def in_the_end(world: World) -> None:
     for party in world.parties:
         standing_orders.spent_as_agreed(world, party)
         standing_orders.settled_as_told(world, party)
+        told.statements(world, party)
+        told.charges(world, party)
         _adds_up(world, party, net[party.org_id], sums[party.org_id])
 
 

@@ -153,7 +153,7 @@ def _come_to_rest(world: World) -> None:
     world.trouble.end()
     end = world.now
     for since in AT_REST:
-        for act in world.until(end + since):
+        for act in world.until(end + since, people=since < DAY):
             act()
         gateways.heartbeat(world)
         world.tick(nightly=since > DAY)

@@ -21,6 +21,7 @@ from unittest import mock
 import stripe
 import time_machine
 from django.conf import settings
+from django.core import mail
 from django.db import transaction
 from django.test import Client, override_settings
 
@@ -87,26 +88,27 @@ class World:
         self.sandbox = Sandbox(clock=lambda: self.now.timestamp(), seed=seed, settings=settled, patience=10)
         self.trouble = Trouble(random.Random(f"{seed}:trouble"), self.sandbox, rates)
         self._queued: set[tuple[str, tuple[Any, ...]]] = set()
-        self._waiting: list[tuple[datetime, int, Callable[[], object]]] = []
+        self._waiting: list[tuple[datetime, int, bool, Callable[[], object]]] = []
         self._numbers = itertools.count(1)
         self._travel: Callable[[datetime], None] = lambda moment: None
 
     # Time
 
-    def at(self, moment: datetime, act: Callable[[], object]) -> None:
-        """Do it then, or now where that is over."""
-        heapq.heappush(self._waiting, (max(moment, self.now), next(self._numbers), act))
+    def at(self, moment: datetime, act: Callable[[], object], *, by_itself: bool = False) -> None:
+        """Do it then, or now where that is over. `by_itself`: nobody has to do anything for it."""
+        heapq.heappush(self._waiting, (max(moment, self.now), next(self._numbers), by_itself, act))
 
     def later(self, least: float, most: float, act: Callable[[], object]) -> None:
         """Do it in so many seconds."""
         self.at(self.now + timedelta(seconds=self.chance.uniform(least, most)), act)
 
-    def until(self, end: datetime) -> Iterator[Callable[[], object]]:
-        """What is to be done, each at its time, up to `end`."""
+    def until(self, end: datetime, *, people: bool = True) -> Iterator[Callable[[], object]]:
+        """What is to be done, each at its time, up to `end`; without `people` only what happens by itself."""
         while self._waiting and self._waiting[0][0] < end:
-            moment, _, act = heapq.heappop(self._waiting)
-            self.move_to(moment)
-            yield act
+            moment, _, by_itself, act = heapq.heappop(self._waiting)
+            if people or by_itself:
+                self.move_to(moment)
+                yield act
         self.move_to(end)
 
     def move_to(self, moment: datetime) -> None:
@@ -160,7 +162,8 @@ class World:
         self._queued.add((name, about))
         brought = self.trouble.order([name])
         for _ in brought:
-            self.later(0.1, self.trouble.chance.choice((5, 20, 3600)), lambda: self._brought(name, about))
+            soon = timedelta(seconds=self.trouble.chance.choice((1, 5, 20, 1800)))
+            self.at(self.now + soon, lambda: self._brought(name, about), by_itself=True)
         if not brought:
             self._queued.discard((name, about))
 
@@ -214,6 +217,7 @@ def living(seed: int, rates: Rates) -> Iterator[World]:
             )
         )  # fmt: skip
         world._travel = stack.enter_context(time_machine.travel(START, tick=False)).move_to
+        mail.outbox = []
         gateways.forget()
         reading.forget()
         _furnish(world)
