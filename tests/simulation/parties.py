@@ -74,7 +74,10 @@ DISPUTES = Personality("disputer", (*COMMON, Habit(actions.dispute, 0.02)), card
 GIFTED = Personality(
     "promo receiver", (Habit(gateways.use, 0.35), Habit(actions.give, 0.04), Habit(actions.buy, 0.01), REVERSED),
 )  # fmt: skip
-RECHARGED = Personality("recharged", (USES, USES, USES, Habit(actions.buy, 0.01), KEYS, REVERSED, *RECHARGES))
+RECHARGED = Personality(
+    "recharged",
+    (USES, USES, USES, Habit(actions.buy, 1, 0, 0), Habit(actions.top_up, 0.03), KEYS, REVERSED, *RECHARGES),
+)
 QUARRELS = Personality("recharged and disputed", (*RECHARGED.habits, Habit(actions.dispute, 0.008)))
 FREE = Personality("personal, free", (Habit(gateways.use, 0.2), KEYS), personal=True)
 LEAVES = Personality(

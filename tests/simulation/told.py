@@ -11,7 +11,7 @@ from django.core import mail
 from billing.notices.models import Kind, Mail, Notice
 from billing.payments.models import Intent, Purpose, State
 from billing.settlement.models import Settlement
-from billing.statements import exporting, verifier
+from billing.statements import exporting, issuing, verifier
 from billing.statements.models import Statement
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def statements(world: World, party: Party) -> None:
     issued = list(Statement.objects.filter(wallet_id=party.org_id).order_by("period"))
     closed = set(Settlement.objects.filter(wallet_id=party.org_id).values_list("period", flat=True))
     world.expect({one.period for one in issued} <= closed, f"{party.name}: a statement of a month that is open")
+    world.expect(not issuing.due(party.org_id), f"{party.name}: no statement of {issuing.due(party.org_id)}")
     try:
         checked = [verifier.check(exporting.as_json(one)) for one in issued]
         for before, after in itertools.pairwise(checked):
