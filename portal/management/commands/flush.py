@@ -17,7 +17,7 @@ from portal import roles
 FIRST_ROWS = (
     import_module("billing.migrations.0003_ledger_guards").HOUSE,
     "INSERT INTO limits_clock (id) VALUES (1); INSERT INTO limits_answer (org_id) VALUES (0);",
-    import_module("billing.migrations.0020_statement_guards").COUNTERS,
+    import_module("billing.migrations.0021_statement_guards").COUNTERS,
 )
 """The rows without which the portal does not work: the house's accounts, the limits' clock, the counters of documents."""
 
