@@ -24,8 +24,8 @@ DAY = timedelta(days=1)
 A_YEAR = 365.0
 THIRTEEN_MONTHS = 396
 Bug = Callable[[], AbstractContextManager[Any]]
-ROUNDS = 1
-"""So often a day the clock comes by, at the least: in between, whoever acts makes the queue do something sooner."""
+ROUNDS = 0.7
+"""So often a day the clock comes by, on average: in between, whoever acts makes the queue do something sooner."""
 NIGHTS = 0.2
 """In so many nights the tasks of the night run: the others are left out."""
 AT_REST = tuple(
@@ -62,7 +62,7 @@ class Result:
 
 
 def run(seed: int, scale: Scale, *, rates: Rates | None = None, plant: Bug = nullcontext) -> Result:
-    """Live through it, in an empty database; it ends with the first thing that is not as it must be. `plant`: a bug."""
+    """Live through it, in the test's database; it ends with the first thing that is not as it must be. `plant`: a bug."""
     started = time.perf_counter()
     with living(seed, rates or Rates()) as world:
         try:
@@ -129,7 +129,7 @@ def _plan(world: World, day: datetime, number: int) -> None:
             whole = int(times) + (world.chance.random() < times % 1)
             for _ in range(whole):
                 world.at(party.moment(world, day), partial(habit.act, world, party))
-    for _ in range(ROUNDS):
+    if world.chance.random() < ROUNDS:
         world.at(day + DAY * world.chance.random(), world.tick)
     if number % 2:
         world.at(day + DAY * world.chance.random(), partial(gateways.heartbeat, world))

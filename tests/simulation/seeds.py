@@ -11,8 +11,8 @@ SEEDS = "PURSER_SIMULATION_SEEDS"
 RESULTS = "PURSER_SIMULATION_RESULTS"
 """A folder: what each seed came to is written there."""
 KEPT = Path(__file__).with_name("kept_seeds.txt")
-SCALE = Scale(parties=8) if counted.FULL else Scale(parties=30, days=122)
-"""Who a seed has among eight differs from seed to seed; in `make test` all live, and for four months only."""
+SCALE = Scale(parties=6) if counted.FULL else Scale(parties=30, days=122)
+"""Which six a seed has differs from seed to seed; in `make test` all live, and for four months only."""
 
 
 def chosen() -> list[int]:

@@ -34,6 +34,7 @@ from billing.webhooks.stripe import MEANS
 from orgs.models import User
 from sandbox.stripe import InProcessClient, Sandbox, Settings
 from sandbox.stripe.webhooks import Delivery
+from tests import owners
 from tests.crash import paths
 from tests.factories import catalog, orgs, paying
 from tests.simulation.tally import Price, PriceList
@@ -196,7 +197,8 @@ class World:
 
 @contextmanager
 def living(seed: int, rates: Rates) -> Iterator[World]:
-    """The world of this seed, in an empty database: with models, prices and gateways, and nobody in it yet."""
+    """The world of this seed, in a database that is emptied first: with models, prices and gateways, and nobody in it yet."""
+    owners.empty_every_table()
     world = World(seed, rates)
     client = stripe.StripeClient(
         "sk_test_x", http_client=InProcessClient(world.sandbox), max_network_retries=0
