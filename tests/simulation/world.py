@@ -197,7 +197,7 @@ class World:
 
 @contextmanager
 def living(seed: int, rates: Rates) -> Iterator[World]:
-    """The world of this seed, in a database that is emptied first: with models, prices and gateways, and nobody in it yet."""
+    """The world of this seed, in a database emptied first: with models, prices and gateways, and nobody in it yet."""
     owners.empty_every_table()
     world = World(seed, rates)
     client = stripe.StripeClient(
