@@ -3,10 +3,12 @@
     views | api | tasks | admin | management
     webhooks                     what others tell us
     flows                        READ FIRST: the life of an account, one short function per event
-    graphs | verifying           what people see; whether the books are right
+    graphs | statements | verifying   what people see; what they keep; whether the books are right
     limits                       what a key may do
+    recharge | settlement        credit that runs low, months that end
     metering                     use coming in
     payments                     money coming in
+    notices                      what people are told
     ledger | catalog | coverage  what is owed, what is sold, who pays
     money | periods | queue      foundation
 

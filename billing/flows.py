@@ -23,19 +23,22 @@ from billing.notices import low_balance
 from billing.payments import (
     answers,
     card_charges,
+    card_setups,
     collecting,
     credited,
     disputes,
+    methods,
     outcomes,
     reconciling,
     refunding,
     refunds,
     reversals,
 )
-from billing.payments.models import Dispute, Intent, Refund, RefundState
+from billing.payments.card_setups import CardSetup
+from billing.payments.models import Dispute, Intent, PaymentMethod, Refund, RefundState
 from billing.payments.outcomes import Outcome, Settled
 from billing.payments.reconciliations import Reconciliation
-from billing.recharge import finishing, levels, links, recharging, rules, working
+from billing.recharge import cards, finishing, levels, links, recharging, rules, working
 from billing.recharge.models import Rule, Why
 from billing.recharge.rules import Wish
 from billing.settlement import closing, dunning
@@ -171,6 +174,40 @@ def dispute_told(told: answers.Dispute, *, now: datetime) -> Dispute | None:
         levels.lifted([org_id], now=now)
         publishing.publish([org_id], now=now)
         return settled
+
+
+def card_saved(setup_id: UUID, outcome: card_setups.Outcome, *, now: datetime) -> CardSetup | None:
+    """Stripe said what became of a page to save a card on: by its answer, a webhook or the poller. None: not ours."""
+    with transaction.atomic():
+        return card_setups.settle(setup_id, outcome, now=now)
+
+
+def choose_card(org_id: int, method_id: int, *, now: datetime) -> PaymentMethod:
+    """A customer makes a card the default; raises `CardRefused`."""
+    with transaction.atomic():
+        wallets.lock([org_id])
+        return methods.choose(org_id, method_id, now=now)
+
+
+def remove_card(org_id: int, method_id: int, *, stop_recharge: bool = False, now: datetime) -> None:
+    """A customer removes a card: it is never charged again, and Stripe soon lets it go. Raises `CardRefused`, also while
+    auto-recharge charges it, unless that is to be stopped first."""
+    with transaction.atomic():
+        wallets.lock([org_id])
+        if stop_recharge and cards.is_used(org_id, method_id):
+            rules.switch_off(org_id, now=now)
+        cards.refuse_if_used(org_id, method_id)
+        methods.remove(org_id, method_id, now=now)
+
+
+def card_told(told: answers.Method, *, now: datetime) -> PaymentMethod | None:
+    """What Stripe says of a saved card: by an answer, a webhook or the poller. None: not ours."""
+    org_id = methods.organization(told.card.method_id)
+    if org_id is None:
+        return None
+    with transaction.atomic():
+        wallets.lock([org_id])
+        return methods.told(told, now=now)
 
 
 def recharge(org_id: int, *, now: datetime) -> Settled | None:

@@ -19,6 +19,7 @@ from billing.metering.models import (
     UsageSeen,
 )
 from billing.notices.models import LowBalanceArmed, Notice, NoticeSettings
+from billing.payments.card_setups import CardSetup
 from billing.payments.models import Customer, Dispute, DisputeMovement, Intent, PaymentMethod, Refund
 from billing.payments.reconciliations import Reconciliation, ReconciliationFinding
 from billing.recharge.models import Attempt, Consent, Rule
@@ -40,6 +41,7 @@ __all__ = [
     "AllowanceDay",
     "Attempt",
     "BillingDetails",
+    "CardSetup",
     "Consent",
     "Coverage",
     "CreditGrant",

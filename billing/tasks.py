@@ -9,7 +9,7 @@ from billing import flows
 from billing.ledger.audit import Scope
 from billing.metering import partitions
 from billing.notices import expiring, sending
-from billing.payments import disputes, polling, reconciling, refunds
+from billing.payments import card_pages, detaching, disputes, methods, polling, reconciling, refunds
 from billing.verifying import books
 from billing.webhooks import inbox
 
@@ -52,6 +52,17 @@ def recharge_credit() -> None:
 def poll_reversals() -> None:
     refunds.poll(flows.refund_told, now=_now())
     disputes.poll(flows.dispute_told, now=_now())
+
+
+@shared_task
+def poll_cards() -> None:
+    card_pages.poll(flows.card_saved, now=_now())
+    detaching.poll(flows.card_told, now=_now())
+
+
+@shared_task
+def announce_expiring_cards() -> None:
+    methods.announce_expiring(now=_now())
 
 
 @shared_task

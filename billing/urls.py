@@ -5,7 +5,20 @@ from django.urls import URLPattern, URLResolver, path
 from billing.api import limits as api_limits
 from billing.api import reference
 from billing.api import usage as api_usage
-from billing.views import alerts, billing, buying, details, ledger, limits, overview, statements, usage
+from billing.views import (
+    alerts,
+    billing,
+    buying,
+    cards,
+    details,
+    ledger,
+    limits,
+    overview,
+    recharge,
+    recharge_links,
+    statements,
+    usage,
+)
 from billing.webhooks import endpoints
 
 app_name = "billing"
@@ -39,5 +52,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/billing/credits.ics", billing.expiry_calendar, name="expiry_calendar"),
     path("o/<slug:slug>/alerts", alerts.alerts, name="alerts"),
     path("o/<slug:slug>/alerts/settings", alerts.settings, name="alert_settings"),
+    path("o/<slug:slug>/billing/cards", cards.cards, name="cards"),
+    path("o/<slug:slug>/billing/cards/add", cards.add, name="card_add"),
+    path("o/<slug:slug>/billing/cards/added/<uuid:setup_id>", cards.setup, name="card_setup"),
+    path("o/<slug:slug>/billing/cards/added/<uuid:setup_id>/check", cards.setup_check, name="card_setup_check"),
+    path("o/<slug:slug>/billing/cards/added/<uuid:setup_id>/cancel", cards.setup_cancel, name="card_setup_cancel"),
+    path("o/<slug:slug>/billing/cards/<int:card_id>/default", cards.make_default, name="card_default"),
+    path("o/<slug:slug>/billing/cards/<int:card_id>/remove", cards.remove, name="card_remove"),
+    path("o/<slug:slug>/billing/recharge", recharge.recharge, name="recharge"),
+    path("o/<slug:slug>/billing/recharge/save", recharge.save, name="recharge_save"),
+    path("o/<slug:slug>/billing/recharge/off", recharge.off, name="recharge_off"),
+    path("recharge/stop/<str:token>", recharge_links.stop, name="recharge_stop"),
+    path("recharge/finish/<str:token>", recharge_links.finish, name="recharge_finish"),
+    path("recharge/paid/<uuid:intent_id>", recharge_links.paid, name="recharge_paid"),
     path("webhooks/stripe", endpoints.stripe, name="stripe_webhook"),
 ]

@@ -75,6 +75,8 @@ app.conf.beat_schedule = {
     "ask what became of open payments": _every(60, "poll_payments"),
     "recharge balances that are low": _every(60, "recharge_credit"),
     "ask what became of refunds and disputes": _every(60, "poll_reversals"),
+    "ask what became of cards that were added or removed": _every(60, "poll_cards"),
+    "tell of cards that expire soon": _every(3600, "announce_expiring_cards"),
     "end grants that came to their end": _every(60, "expire_grants"),
     "close the months that are complete": _every(600, "settle_periods"),
     "charge what months left to be charged": _every(600, "collect_settlements"),

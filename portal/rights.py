@@ -57,7 +57,10 @@ RIGHTS: dict[str, May] = {
     "payer_base": May(update="payer since covered"),
     # Money coming in, and back.
     "payment_intent": KEEP,
-    "payment_method": May(insert=ALL, update="is_default detached_at brand last4 exp_month exp_year"),
+    "payment_method": May(
+        insert=ALL, update="is_default detached_at checked_at released_at brand last4 exp_month exp_year"
+    ),
+    "card_setup": KEEP,
     "stripe_customer": APPEND,
     "refund": KEEP,
     "dispute": KEEP,

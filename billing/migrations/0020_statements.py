@@ -99,6 +99,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "billing_details",
+                "verbose_name_plural": "billing details",
             },
         ),
         migrations.CreateModel(

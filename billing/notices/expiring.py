@@ -25,7 +25,8 @@ CROSS JOIN LATERAL (
     SELECT min(step) AS step FROM unnest(%(steps)s::int[]) step WHERE d.start - make_interval(days => step) <= %(now)s
 ) s
 WHERE g.code IN (2000, 2010) AND NOT g.exhausted AND NOT g.held AND g.balance - g.accrued > 0.01
-    AND g.expires_at > %(now)s AND c.issued_at < d.start - make_interval(days => s.step)
+    AND g.expires_at > %(now)s AND g.expires_at < %(now)s + interval '31 days'
+    AND c.issued_at < d.start - make_interval(days => s.step)
     AND NOT EXISTS (SELECT FROM notice n WHERE n.key = concat_ws(':', %(kind)s, g.org_id, d.day, s.step))
 GROUP BY g.org_id, d.day, s.step
 ORDER BY g.org_id, d.day

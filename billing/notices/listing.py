@@ -24,6 +24,11 @@ class Told:
     sentences: tuple[str, ...]
 
     @property
+    def shape(self) -> str:
+        """Of the mail's mark: ok, waiting, failed or ended."""
+        return {Mail.SENT: "ok", Mail.FAILED: "failed", Mail.MUTED: "ended"}.get(Mail(self.notice.mail), "waiting")
+
+    @property
     def mail(self) -> str:
         match self.notice.mail:
             case Mail.SENT:

@@ -37,9 +37,10 @@ ON CONFLICT (key) DO NOTHING
 """
 MOVED = f"""
 SELECT w.org_id FROM notice_settings s JOIN wallet w ON w.org_id = s.org_id, LATERAL (SELECT {AVAILABLE} AS available) b
-WHERE EXISTS (SELECT FROM low_balance_armed a WHERE a.org_id = w.org_id AND b.available < a.threshold)
+WHERE s.low_balance <> '[]' AND (
+    EXISTS (SELECT FROM low_balance_armed a WHERE a.org_id = w.org_id AND b.available < a.threshold)
     OR EXISTS (SELECT FROM {THRESHOLDS} t WHERE b.available > t.threshold
-        AND NOT EXISTS (SELECT FROM low_balance_armed a WHERE a.org_id = w.org_id AND a.threshold = t.threshold))
+        AND NOT EXISTS (SELECT FROM low_balance_armed a WHERE a.org_id = w.org_id AND a.threshold = t.threshold)))
 ORDER BY w.org_id
 """
 FORGET = f"""

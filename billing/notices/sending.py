@@ -31,6 +31,10 @@ REFUSED = (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, smtplib
 """What a mail server says when it has not taken the mail. Any other failure leaves that open."""
 
 
+class ServerAway(Exception):
+    """The mail server cannot be reached: the others wait for the next run, and are not counted as tried."""
+
+
 def send(*, now: datetime) -> int:
     """Send everything that is due; answers how many mails went out. Never in a transaction: a rollback calls none back."""
     sent, server = 0, mail.get_connection()
@@ -40,6 +44,8 @@ def send(*, now: datetime) -> int:
             if notice is None:
                 break
             sent += _deliver(notice, server, now)
+    except ServerAway:
+        pass
     finally:
         _hang_up(server)
     return sent
@@ -68,7 +74,7 @@ def _claim(now: datetime) -> Notice | None:
 
 
 def _deliver(notice: Notice, server: BaseEmailBackend, now: datetime) -> int:
-    """Answers 1 when it went out."""
+    """Answers 1 when it went out; raises `ServerAway`."""
     wishes = NoticeSettings.objects.filter(pk=notice.wallet_id).first()
     if not recipients.wants(Kind(notice.kind), wishes):
         _move(notice, mail=Mail.MUTED)
@@ -80,9 +86,13 @@ def _deliver(notice: Notice, server: BaseEmailBackend, now: datetime) -> int:
         return _not_sent(notice, notice.error or "Nobody knows whether it went out", for_good=True)
     try:
         message = _message(notice, people, server)
-        server.open()
     except Exception as error:
         return _not_sent(notice, type(error).__name__)
+    try:
+        server.open()
+    except Exception as error:
+        _not_sent(notice, type(error).__name__)
+        raise ServerAway from error
     return _hand_over(notice, message, server, now)
 
 

@@ -71,6 +71,27 @@ class Checkout(Exact):
 
 
 @dataclass(frozen=True, slots=True)
+class CardPage(Exact):
+    """A Checkout session that saves a card and charges nothing. `status`: open, complete or expired."""
+
+    id: str
+    status: str
+    url: str
+    expires_at: datetime
+    setup_id: UUID | None
+    card: Card | None
+    decline: Decline | None
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Exact):
+    """A card at Stripe. `customer_id` is empty where it is nobody's any more: detached, for good."""
+
+    card: Card
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refund(Exact):
     """A refund as Stripe knows it. `status`: pending, requires_action, succeeded, failed or canceled.
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from billing.ledger import balances
 from billing.money import NotMoney, from_cents
-from billing.payments import buying, gateway, outcomes
+from billing.payments import buying, customers, gateway, outcomes
 from billing.payments.answers import Checkout
 from billing.payments.models import OPEN_STATES, Customer, Intent, Purpose
 from orgs.models import Organization
@@ -150,14 +150,13 @@ def _note_call(intent_id: UUID, now: datetime) -> tuple[Intent, bool]:
 
 def _ask_for_checkout(intent: Intent, now: datetime) -> Checkout:
     organization = Organization.objects.get(pk=intent.wallet_id)
-    here = settings.PUBLIC_URL + reverse(
-        "billing:purchase", kwargs={"slug": organization.slug, "intent_id": intent.pk}
-    )  # fmt: skip
+    here = settings.PUBLIC_URL + _comes_back_to(intent, organization.slug)
     if intent.deadline is None:
         raise ValueError(f"purchase {intent.pk} has no deadline")
+    email = intent.created_by.email if intent.created_by else ""
     new = gateway.NewCheckout(
         intent_id=intent.pk,
-        customer_id=_customer(intent, organization, now),
+        customer_id=customers.at_stripe(organization, email, cause=intent.pk, now=now),
         amount_cents=intent.amount_cents,
         title=f"{settings.BRAND['name']} credit",
         expires_at=intent.deadline,
@@ -167,17 +166,8 @@ def _ask_for_checkout(intent: Intent, now: datetime) -> Checkout:
     return gateway.create_checkout(new, key=f"{intent.pk}:{intent.attempt}")
 
 
-def _customer(intent: Intent, organization: Organization, now: datetime) -> str:
-    """The organization's customer at Stripe, made with its first purchase. Of two made at once the first one stays.
-
-    Its key changes with the minute, so that an error Stripe remembers does not stand in the way for a day: a customer too
-    many costs nothing.
-    """
-    known = Customer.objects.filter(wallet_id=intent.wallet_id).first()
-    if known is not None:
-        return known.stripe_id
-    email = intent.created_by.email if intent.created_by else ""
-    new = gateway.NewCustomer(organization.pk, organization.name, email)
-    stripe_id = gateway.create_customer(new, key=f"{intent.pk}:customer:{now:%d%H%M}")
-    customer, _ = Customer.objects.get_or_create(wallet_id=intent.wallet_id, defaults={"stripe_id": stripe_id})
-    return customer.stripe_id
+def _comes_back_to(intent: Intent, slug: str) -> str:
+    """The page of the purchase; for whoever pays without being signed in one that asks for no sign-in."""
+    if intent.created_by_id is None:
+        return reverse("billing:recharge_paid", kwargs={"intent_id": intent.pk})
+    return reverse("billing:purchase", kwargs={"slug": slug, "intent_id": intent.pk})

@@ -23,7 +23,10 @@ class Customer(models.Model):
 
 
 class PaymentMethod(models.Model):
-    """A saved card. Belongs to the organization, whoever added it."""
+    """A saved card. Belongs to the organization, whoever added it.
+
+    From `detached_at` on it is never charged again; from `released_at` on Stripe does not hold it any more either.
+    """
 
     wallet = models.ForeignKey(Wallet, models.PROTECT, db_column="org_id", related_name="payment_methods")
     stripe_id = models.CharField(max_length=64, unique=True)
@@ -34,16 +37,29 @@ class PaymentMethod(models.Model):
     is_default = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField()
     detached_at = models.DateTimeField(null=True)
+    checked_at = models.DateTimeField(null=True)
+    released_at = models.DateTimeField("let go at Stripe", null=True)
 
     class Meta:
         db_table = "payment_method"
         constraints = [
+            models.CheckConstraint(
+                condition=Q(released_at__isnull=True) | Q(detached_at__isnull=False),
+                name="payment_method_detached_here_first",
+            ),
             models.UniqueConstraint(
                 fields=["wallet"],
                 condition=Q(is_default=True, detached_at__isnull=True),
                 name="payment_method_one_default",
             ),
             models.UniqueConstraint(fields=["wallet", "id"], name="payment_method_of_organization"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["detached_at"],
+                condition=Q(detached_at__isnull=False, released_at__isnull=True),
+                name="payment_method_to_release",
+            ),
         ]
 
     def __str__(self) -> str:

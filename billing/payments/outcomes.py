@@ -15,9 +15,9 @@ from billing.ledger import grants, posting, wallets
 from billing.ledger.chart import Code
 from billing.ledger.models import GrantSource
 from billing.money import from_cents
-from billing.payments import declines
+from billing.payments import declines, methods
 from billing.payments.answers import Card, Checkout, Payment
-from billing.payments.models import OPEN_STATES, Intent, PaymentMethod, Purpose, State
+from billing.payments.models import OPEN_STATES, Intent, Purpose, State
 
 log = structlog.get_logger(__name__)
 
@@ -162,7 +162,7 @@ def settle(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Settled | Non
         intent.settled_at = None if intent.state in OPEN_STATES else now
         intent.save()
         if intent.failure_code == declines.CARD_GONE:
-            PaymentMethod.objects.filter(intents=intent, detached_at=None).update(detached_at=now)
+            methods.gone(intent.method_id, now=now)
     state = State(intent.state)
     if state != before:
         log.info("payment_moved", intent=str(intent_id), before=before.value, after=state.value)
@@ -218,7 +218,7 @@ def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
         _set_aside(intent, paid, f"pay:{intent.pk}", "does_not_fit", now)
         return None
     if paid.card is not None:
-        _save_card(intent.wallet_id, paid.card, now)
+        methods.save(intent.wallet_id, paid.card, now=now)
     amount = from_cents(paid.amount_cents)
     if purpose == Purpose.SETTLEMENT:
         grants.pay_overdraft(
@@ -252,21 +252,3 @@ def _set_aside(intent: Intent, paid: Paid, key: str, why: str, now: datetime) ->
             paid.charged_at,
         )  # fmt: skip
         posting.post([entry], now=now)
-
-
-def _save_card(org_id: int, card: Card, now: datetime) -> None:
-    """Keep the card for later charges (A43); the first one is the default. The same card again is not listed twice."""
-    kept = PaymentMethod.objects.filter(wallet_id=org_id, detached_at=None)
-    same = kept.filter(brand=card.brand, last4=card.last4, exp_month=card.exp_month, exp_year=card.exp_year)
-    if PaymentMethod.objects.filter(stripe_id=card.method_id).exists() or same.exists():
-        return
-    PaymentMethod.objects.create(
-        wallet_id=org_id,
-        stripe_id=card.method_id,
-        brand=card.brand,
-        last4=card.last4,
-        exp_month=card.exp_month,
-        exp_year=card.exp_year,
-        is_default=not kept.filter(is_default=True).exists(),
-        created_at=now,
-    )

@@ -28,6 +28,7 @@ class BillingDetails(models.Model):
 
     class Meta:
         db_table = "billing_details"
+        verbose_name_plural = "billing details"
 
     def __str__(self) -> str:
         return self.legal_name

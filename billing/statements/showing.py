@@ -162,11 +162,13 @@ def statement(issued: Statement) -> Shown:
 def receipt(issued: Receipt) -> ShownReceipt:
     body: dict[str, Any] = writing.read(issued.body)
     names = _names(issued)
-    amounts = [verifier.amount(body[part]) for part in ("amount", "overdraft_paid", "debt_paid", "new_credit")]
+    amount, overdraft, debt, rest = (
+        verifier.amount(body[part]) for part in ("amount", "overdraft_paid", "debt_paid", "new_credit")
+    )
     return ShownReceipt(
-        issued.name, issued.issued_at, _moment(body["charged_at"]), PURPOSES[body["purpose"]], *amounts,
+        issued.name, issued.issued_at, _moment(body["charged_at"]), PURPOSES[body["purpose"]], amount, overdraft, debt, rest,
         _moment(body["expires_at"]) if body["expires_at"] else None, names["cards"].get(body["intent"], ""), body["intent"],
-        _party(names, "issuer"), _party(names, "customer"), wording.decimals_needed(*amounts),
+        _party(names, "issuer"), _party(names, "customer"), wording.decimals_needed(amount, overdraft, debt, rest),
     )  # fmt: skip
 
 

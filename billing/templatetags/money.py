@@ -3,7 +3,8 @@
 {% usd amount %}  {% usd amount signed=True %}  {% usd_down balance %}  {% usd_exact amount decimals=7 %}
 {% money_in amount %}  {% forecast amount %}  {{ price.input|price }}  {% card "visa" "4242" %}
 {% tokens n %}  {% count n %}  {{ n|round_tokens }}  {{ share|percent }}  {{ share|change }}  {{ length|duration }}
-{{ key.public_id|short_id }}  {% when at %}  {% when at year=False utc=False %}  {% day at %}  {% clock at %}
+{% usd rule.threshold_cents|dollars %}  {{ key.public_id|short_id }}  {% when at %}  {% when at year=False utc=False %}
+{% day at %}  {% clock at %}
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from billing import wording
+from billing.money import from_cents
 
 register = template.Library()
 
@@ -54,6 +56,12 @@ def usd_exact(amount: Amount, decimals: int | None = None) -> SafeString:
     if not worded.tail:
         return format_html('<data value="{}">{}</data>', value, worded.ink)
     return format_html('<data value="{}">{}<span class="exact-tail">{}</span></data>', value, worded.ink, worded.tail)
+
+
+@register.filter
+def dollars(cents: int) -> Decimal:
+    """Whole cents as US dollars, for `usd`."""
+    return from_cents(cents)
 
 
 @register.filter

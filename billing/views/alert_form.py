@@ -81,6 +81,12 @@ class AlertForm(forms.Form):
             raise ValidationError("One amount is there twice.")
         return amounts
 
+    def clean(self) -> dict[str, Any]:
+        """A browser sends an empty field too: a body without it is no form of ours, and must not switch anything off."""
+        if any(name not in self.data for name in ("billing_email", "thresholds")):
+            raise ValidationError("This form did not arrive whole. Send it again from this page.")
+        return self.cleaned_data
+
 
 def _threshold(text: str) -> Decimal:
     try:

@@ -16,8 +16,10 @@ from billing import wording
 from billing.graphs import credits, freshness, monthends, takenback
 from billing.graphs import expiry_calendar as calendar_file
 from billing.ledger import balances
-from billing.payments.models import PaymentMethod
-from billing.views import ledger, query, reading
+from billing.payments import methods
+from billing.recharge import figures, looking, rules
+from billing.recharge.models import Standing
+from billing.views import ledger, query, reading, recharge_words
 from orgs import access
 from orgs.access import OrgRequest
 
@@ -38,8 +40,9 @@ def billing(request: OrgRequest, slug: str) -> HttpResponse:
         "now": now,
         "fresh": freshness.of_charges(now=now),
         "back": takenback.standing(org_id),
-        "method": PaymentMethod.objects.filter(wallet=org_id, is_default=True, detached_at=None).first(),
         "month_end": monthends.last(org_id),
+        **_cards(org_id),
+        **_recharge(request, now),
         "ceiling": settings.OVERDRAFT_CEILING_USD,
         **_head(request, now),
         **_grants(request),
@@ -60,6 +63,23 @@ def expiry_calendar(request: OrgRequest, slug: str) -> HttpResponse:
     answer = HttpResponse(text, content_type="text/calendar; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="credit-{slug}.ics"'
     return answer
+
+
+def _cards(org_id: int) -> dict[str, Any]:
+    cards = list(methods.of(org_id))
+    return {"cards": cards, "method": next((card for card in cards if card.is_default), None)}
+
+
+def _recharge(request: OrgRequest, now: datetime) -> dict[str, Any]:
+    rule = rules.of(request.organization.pk)
+    works = rule is not None and rule.standing == Standing.ON
+    return {
+        "rule": rule,
+        "recharged": looking.preview(rule.wallet_id, figures.terms(rule), rule=rule, now=now)
+        if rule and works
+        else None,
+        "trouble": recharge_words.trouble(rule, request.organization.slug, now=now),
+    }
 
 
 def _head(request: OrgRequest, now: datetime) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from billing.graphs.ranges import Range
 from billing.graphs.series import By
 from billing.ledger import balances
 from billing.metering.models import UsageHour
-from billing.views import reading
+from billing.recharge import rules
+from billing.views import reading, recharge_words
 from orgs import access, keys
 from orgs.access import OrgRequest
 from orgs.models import Kind
@@ -35,6 +36,7 @@ def overview(request: OrgRequest, slug: str) -> HttpResponse:
         "balance": balances.of(organization.pk, now=now),
         "had_credit": grants.ever,
         "back": takenback.standing(organization.pk),
+        "trouble": recharge_words.trouble(rules.of(organization.pk), organization.slug, now=now),
         "personal": organization.kind == Kind.PERSONAL,
     }
     if UsageHour.objects.filter(org_id=organization.pk).exists():

@@ -38,7 +38,7 @@ def statements(request: OrgRequest, slug: str) -> HttpResponse:
 @reading.page
 def statement(request: OrgRequest, slug: str, number: str) -> HttpResponse:
     shown = showing.statement(_named(request, number))
-    paid = [charge.intent_id for charge in shown.charges]
+    paid = [UUID(charge.intent_id) for charge in shown.charges]
     receipts = Receipt.objects.filter(wallet=request.organization.pk, pk__in=paid).values_list("pk", flat=True)
     return render(request, "billing/statement.html", {"shown": shown, "receipts": {str(pk) for pk in receipts}})
 

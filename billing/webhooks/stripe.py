@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from billing import flows
-from billing.payments import gateway, outcomes, polling
+from billing.payments import card_setups, gateway, methods, outcomes, polling
 from billing.webhooks.models import InboxEvent
 
 
@@ -22,7 +22,9 @@ def handle(event: InboxEvent, now: datetime) -> bool:
 
 
 def checkout(told: dict[str, Any], now: datetime) -> bool:
-    """A page was paid, closed, or its bank has answered."""
+    """A page was paid, a card saved on it, it was closed, or its bank has answered."""
+    if told.get("mode") == "setup":
+        return card_page(told, now)
     if _intent_id(told) is None:
         return False
     checkout = gateway.read_checkout(str(told["id"]))
@@ -42,6 +44,22 @@ def payment(told: dict[str, Any], now: datetime) -> bool:
     if not isinstance(outcome, outcomes.Paid):
         outcome = polling.ask(payment.intent_id, now=now)
     return flows.payment_outcome(payment.intent_id, outcome, now=now) is not None
+
+
+def card_page(told: dict[str, Any], now: datetime) -> bool:
+    if _ours(told, gateway.CARD_SETUP) is None:
+        return False
+    page = gateway.read_card_page(str(told["id"]))
+    if page.setup_id is None:
+        return False
+    return flows.card_saved(page.setup_id, card_setups.of_page(page), now=now) is not None
+
+
+def card(told: dict[str, Any], now: datetime) -> bool:
+    """A saved card was detached, or its bank sent another expiry or number."""
+    if methods.organization(str(told["id"])) is None:
+        return False
+    return flows.card_told(gateway.read_method(str(told["id"])), now=now) is not None
 
 
 def refund(told: dict[str, Any], now: datetime) -> bool:
@@ -76,6 +94,9 @@ MEANS: dict[str, Callable[[dict[str, Any], datetime], bool]] = {
     "payment_intent.payment_failed": payment,
     "payment_intent.processing": payment,
     "payment_intent.succeeded": payment,
+    "payment_method.automatically_updated": card,
+    "payment_method.detached": card,
+    "payment_method.updated": card,
     "refund.created": refund,
     "refund.failed": refund,
     "refund.updated": refund,
@@ -84,7 +105,11 @@ MEANS: dict[str, Callable[[dict[str, Any], datetime], bool]] = {
 
 def _intent_id(told: dict[str, Any]) -> UUID | None:
     """Our intent, as the event's object names it; None for payments that were not begun here."""
+    return _ours(told, gateway.INTENT)
+
+
+def _ours(told: dict[str, Any], name: str) -> UUID | None:
     try:
-        return UUID(str((told.get("metadata") or {})[gateway.INTENT]))
+        return UUID(str((told.get("metadata") or {})[name]))
     except (KeyError, TypeError, ValueError):
         return None

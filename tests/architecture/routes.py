@@ -61,6 +61,16 @@ PAGES = (
     Page("billing:expiry_calendar", READ, get=200),
     Page("billing:alerts", READ, get=200),
     Page("billing:alert_settings", MOVE_MONEY, post=302, sends={"billing_email": "", "thresholds": "20.00"}),
+    Page("billing:cards", READ, get=200),
+    Page("billing:card_add", MOVE_MONEY, post=302, throttle=throttle.CHECKOUT),
+    Page("billing:card_setup", MOVE_MONEY, get=200, object="setup_id"),
+    Page("billing:card_setup_check", MOVE_MONEY, post=302, object="setup_id"),
+    Page("billing:card_setup_cancel", MOVE_MONEY, post=302, object="setup_id"),
+    Page("billing:card_default", MOVE_MONEY, post=302, object="card_id"),
+    Page("billing:card_remove", MOVE_MONEY, get=200, post=302, object="card_id"),
+    Page("billing:recharge", READ, get=200),
+    Page("billing:recharge_save", MOVE_MONEY, post=200, throttle=throttle.CHECKOUT),
+    Page("billing:recharge_off", MOVE_MONEY, post=302),
     Page("orgs:more", READ, get=200),
     Page("orgs:settings", READ, get=200),
     Page("orgs:rename", MANAGE_MEMBERS, post=302, sends={"name": "Acme Laboratories"}),
@@ -103,6 +113,9 @@ OWN = (
     Own("orgs:account", 302, 302, 200, 302, sends={"name": "Alice"}),
     Own("orgs:new_team", 302, 302, 200, 302, sends={"name": "Skunkworks"}, throttle=throttle.NEW_TEAM),
     Own("billing:api_docs", 200, 405, 200, 405),
+    Own("billing:recharge_stop", 404, 404, 404, 404, kwargs={"token": "not-ours"}),
+    Own("billing:recharge_finish", 404, 404, 404, 404, kwargs={"token": "not-ours"}),
+    Own("billing:recharge_paid", 404, 405, 404, 405, kwargs={"intent_id": "0196340c-8b1e-7c3a-9f00-5a1b2c3d4e5f"}),
     Own("brand", 200, 405, 200, 405),
     Own("theme", 405, 302, 405, 302, sends={"theme": "dark"}),
     Own("gallery", 404, 405, 404, 405),
@@ -177,6 +190,7 @@ STAFF_PAGES = {
     "admin:app_list": 200,
     "admin:view_on_site": 404,
     "admin:billing_reconciliation_run": REFUSED,  # a POST asks the queue
+    "admin:billing_settlement_again": REFUSED,  # too
 }
 """What staff with every right get by GET; nobody else gets in."""
 STAFF_DOORS = ("admin:login", "admin:logout")

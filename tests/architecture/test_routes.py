@@ -162,7 +162,9 @@ def test_things_of_another_organization_do_not_exist_under_ones_own(world: World
 
 
 def made_up(part: str) -> str:
-    return {"pk": "999999999", "intent_id": "0196340c-8b1e-7c3a-9f00-5a1b2c3d4e5f"}.get(part, "key_0000000000000000")
+    nobodys = "0196340c-8b1e-7c3a-9f00-5a1b2c3d4e5f"
+    known = {"pk": "999999999", "intent_id": nobodys, "setup_id": nobodys, "card_id": "999999999"}
+    return known.get(part, "key_0000000000000000")
 
 
 def test_one_does_not_tell_a_strangers_organization_from_none(world: World) -> None:

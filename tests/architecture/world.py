@@ -21,7 +21,7 @@ from billing.statements.models import Statement
 from orgs import keys
 from orgs.models import Organization, Role, User
 from tests.architecture.routes import Door, Own, Page
-from tests.factories import business, catalog, usage
+from tests.factories import adding_cards, business, catalog, usage
 from tests.factories import orgs as people
 
 ANONYMOUS, STRANGER, INACTIVE, STAFF, PLAIN_STAFF = "anonymous", "stranger", "inactive", "staff", "staff without rights"
@@ -121,11 +121,12 @@ def _gone(acme: Organization) -> str:
 
 
 def _things(org: Organization, member: User, *, now: datetime) -> dict[str, str]:
-    """One of each that an address can name: a member, a key, a purchase and its line in the ledger."""
+    """One of each that an address can name: a member, a key, a purchase and its line in the ledger, a card."""
     membership = people.member(org, member, Role.DEVELOPER)
     key = people.key(org, "prod-api")
     grant = usage.bought(org, "100.00", now=now)
     line = lines.read(org.pk, lines.Kind.ALL).lines[0].newest.name
+    assert grant.payment_id is not None
     receipts.issue(grant.payment_id, now=now)
     return {
         "pk": str(membership.pk),
@@ -135,6 +136,7 @@ def _things(org: Organization, member: User, *, now: datetime) -> dict[str, str]
         "intent_id": str(grant.payment_id),
         "line": line,
         "number": _statement(org, now).name,
+        **adding_cards.things(org, member, now=now),
     }
 
 

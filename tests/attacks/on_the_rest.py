@@ -71,6 +71,37 @@ PAYMENTS = [
     ),
     Attack("a dispute under another name", "UPDATE dispute SET provider_id = 'dp_other'", CHECK, "dispute_moves_forward"),
     Attack("delete disputes", "DELETE FROM dispute"),
+    Attack("decide on a month anew", "UPDATE settlement SET decided = 'small'"),
+    Attack("delete settlements", "DELETE FROM settlement"),
+    Attack("empty settlements", "TRUNCATE settlement"),
+    Attack(
+        "a settlement that is over goes on", "UPDATE settlement SET stage = 'unpaid'", CHECK,
+        "settlement_keeps_what_was_decided",
+    ),
+    Attack(
+        "settle a month twice",
+        "INSERT INTO settlement (org_id, period, closed_at, overdraft_at_end, overdraft_at_closing, ceiling, decided,"
+        " charge_cents, written_off, written_off_as, carried, stage, tries) SELECT org_id, period, closed_at, 0, 0, 0,"
+        " 'nothing', 0, 0, '', 0, 'over', 0 FROM settlement LIMIT 1",
+        UNIQUE, "settlement_once",
+    ),
+    Attack(
+        "charge more than was due",
+        "INSERT INTO settlement (org_id, period, closed_at, overdraft_at_end, overdraft_at_closing, ceiling, decided,"
+        " charge_cents, written_off, written_off_as, carried, stage, tries, next_try_at) SELECT org_id,"
+        " '{month}', closed_at, 1, 1, 10, 'charge', 500, 0, '', 0, 'due', 0, now() FROM settlement LIMIT 1",
+        CHECK, "settlement_adds_up",
+    ),
+    Attack(
+        "close this month early",
+        "SELECT ledger_period_close(ARRAY[{acme}::bigint], '{month}', now())",
+        CHECK, "ledger_period_in_order",
+    ),
+    Attack(
+        "close a month that is closed",
+        "SELECT ledger_period_close(ARRAY[{acme}::bigint], '{closed}', now())",
+        CHECK, "ledger_period_moves_forward",
+    ),
     Attack("rewrite what a dispute moved", "UPDATE dispute_movement SET amount_cents = -1"),
     Attack("delete what a dispute moved", "DELETE FROM dispute_movement"),
     Attack("empty what disputes moved", "TRUNCATE dispute_movement"),

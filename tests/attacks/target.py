@@ -25,7 +25,7 @@ from billing.webhooks.models import InboxEvent
 from orgs import keys
 from orgs.models import Role
 from tests import owners
-from tests.factories import catalog, usage
+from tests.factories import catalog, months, usage
 from tests.factories import orgs as people
 
 Facts = dict[str, Any]
@@ -124,8 +124,8 @@ def made() -> Target:
         "closed": periods.month_of(then), "used_key": f"pay:{paid.pk}",
         "day": f"usage_event_{now:%Y%m%d}", "database": connection.settings_dict["NAME"],
     }  # fmt: skip
+    months.closed(now)
     with owners.connected() as owner:
-        owner.execute("UPDATE ledger_period SET closed_at = now() WHERE period = %s", [facts["closed"]])
         return Target(facts, now, fingerprint(owner))
 
 

@@ -51,7 +51,7 @@ def test_rows_of_money_refuse_to_be_emptied() -> None:
     """TRUNCATE passes the triggers of rows, so each such table has one of its own."""
     has = "SELECT tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal AND tgtype & 32 <> 0"
     money = (
-        "account accrual credit_grant dispute dispute_movement inbox_event ledger_period payment_intent price refund"
+        "account accrual credit_grant dispute dispute_movement inbox_event ledger_period notice payment_intent price refund"
         " stripe_customer transfer transfer_note usage_reversal usage_seen wallet"
     )
     assert set(money.split()) <= set(asked(has))

@@ -26,7 +26,7 @@ def main() -> int:
 def _measure() -> list[Figure]:
     from django.db import connection
 
-    from tests.bench import reading, usage, world
+    from tests.bench import reading, settling, usage, world
 
     here = world.build(datetime.now(UTC))
     found = []
@@ -39,6 +39,8 @@ def _measure() -> list[Figure]:
         found += reading.graph(here)
         _say("10: limits ...")
         found += reading.limits(here, server)
+    _say("11: month ends ...")
+    found += settling.settling()
     _say("13: overlapping batches ...")
     found += usage.overlapping(here)
     connection.close()

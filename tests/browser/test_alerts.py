@@ -3,6 +3,7 @@
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -76,9 +77,9 @@ def test_alice_chooses_what_she_gets(visitor: Page, portal: str, alice_client: C
 
 @pytest.mark.parametrize("example", MAILS)
 def test_a_mail_in_both_colour_schemes(
-    page: Page, acme: Organization, tmp_path: Path, settings: object, example: str
+    page: Page, acme: Organization, tmp_path: Path, settings: Any, example: str
 ) -> None:
-    settings.ROOT_URLCONF = "tests.billing.notices.urls"  # type: ignore[attr-defined]
+    settings.ROOT_URLCONF = "tests.billing.notices.urls"
     kind, facts = FACTS[example]
     announcing.announce(acme.pk, kind, key="1", facts=facts, now=datetime(2026, 3, 30, 16, 0, tzinfo=UTC))
     file = tmp_path / "mail.html"

@@ -30,6 +30,7 @@ PRIVATE = {
     "new-key": "/o/acme/keys/new",
     "limits": "/o/acme/limits",
     "members": "/o/acme/members",
+    "alerts": "/o/acme/alerts",
     "settings": "/o/acme/settings",
     "more": "/o/acme/more",
     "first-steps": "/o/{personal}/",

@@ -1,6 +1,14 @@
 """All paths. A new flow or task belongs to one of them: `test_registry.py` asks."""
 
-from tests.crash import closing, ending, giving_back, paying, using
+from tests.crash import closing, ending, giving_back, paying, recharging, saving_cards, using
 
-ALL = (*paying.PATHS, *using.PATHS, *ending.PATHS, *giving_back.PATHS, *closing.PATHS)
+ALL = (
+    *paying.PATHS,
+    *using.PATHS,
+    *ending.PATHS,
+    *giving_back.PATHS,
+    *saving_cards.PATHS,
+    *recharging.PATHS,
+    *closing.PATHS,
+)
 BY_NAME = {path.name: path for path in ALL}

@@ -53,6 +53,11 @@ PICTURE = {
     "statements": """SELECT period, body::jsonb ->> 'opening', body::jsonb ->> 'closing', count(p.*) FROM statement s
         LEFT JOIN statement_party p ON p.statement_id = s.id WHERE s.org_id = %s GROUP BY 1, 2, 3 ORDER BY 1""",
     "receipts": "SELECT count(*) FROM receipt r JOIN receipt_party p ON p.receipt_id = r.intent_id WHERE org_id = %s",
+    "cards let go": """SELECT last4, released_at IS NULL FROM payment_method
+        WHERE org_id = %s AND detached_at IS NOT NULL ORDER BY 1, 2""",
+    "cards added": "SELECT state, count(*) FROM card_setup WHERE org_id = %s AND state <> 'ended' GROUP BY 1 ORDER BY 1",
+    "told of cards": """SELECT kind, facts ->> 'what', count(*) FROM notice
+        WHERE org_id = %s AND kind IN ('card_changed', 'card_expiring') GROUP BY 1, 2 ORDER BY 1, 2""",
     "open for usage": "SELECT open FROM limits_answer WHERE org_id = %s",
 }
 """An organization as people and gateways see it, without ids and moments."""

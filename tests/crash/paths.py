@@ -21,8 +21,10 @@ Scene = dict[str, str | int]
 
 OF_MONTHS = {"tasks.settle_periods", "tasks.collect_settlements"}
 """What closes months, and charges what they left."""
-MOVES_NO_MONEY = {"tasks.verify_ledger", "tasks.make_partitions"}
-"""These only read, or make room: they are in no path."""
+MOVES_NO_MONEY = {
+    "tasks.verify_ledger", "tasks.make_partitions", "flows.switch_recharge_off", "flows.stop_recharge_by_link",
+}  # fmt: skip
+"""These only read, make room, or forbid: they are in no path."""
 
 
 @dataclass(frozen=True)

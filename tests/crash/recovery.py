@@ -19,6 +19,8 @@ NIGHT = timedelta(hours=24)
 LONG_AFTER = INSTANTS[-1]
 OPEN = """
 SELECT EXISTS (SELECT FROM payment_intent WHERE state IN ('created', 'unknown', 'waiting', 'processing'))
+    OR EXISTS (SELECT FROM card_setup WHERE state IN ('created', 'unknown', 'waiting'))
+    OR EXISTS (SELECT FROM payment_method WHERE detached_at IS NOT NULL AND released_at IS NULL)
     OR EXISTS (SELECT FROM refund WHERE state IN ('asked', 'unknown', 'pending'))
     OR EXISTS (SELECT FROM inbox_event WHERE state = 'new')
     OR EXISTS (SELECT FROM usage_delta) OR EXISTS (SELECT FROM accrual)

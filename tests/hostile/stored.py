@@ -16,7 +16,8 @@ from django.contrib.auth.hashers import check_password
 from billing.ledger.models import CreditGrant, Transfer
 from billing.notices.models import NoticeSettings
 from billing.notices.wishes import CHOOSABLE
-from billing.payments.models import Intent, Refund
+from billing.payments.card_setups import CardSetup
+from billing.payments.models import Intent, PaymentMethod, Refund
 from billing.statements.models import BillingDetails
 from orgs.models import ApiKey, Membership, Organization, User
 
@@ -30,6 +31,8 @@ TABLES: dict[str, Callable[[], Any]] = {
     "alerts": lambda: [
         (row.wallet_id, row.billing_email, str(row.muted), str(row.low_balance)) for row in NoticeSettings.objects.all()
     ],
+    "cards": lambda: PaymentMethod.objects.values_list("pk", "is_default", "detached_at"),
+    "card setups": lambda: CardSetup.objects.values_list("key", "wallet_id", "state"),
     "keys": lambda: ApiKey.objects.values_list("public_id", "name", "expires_at", "revoked_at", "organization_id"),
     "organizations": lambda: Organization.objects.values_list("pk", "name", "kind", "slug"),
     "members": lambda: Membership.objects.values_list("organization_id", "user_id", "role"),
@@ -101,6 +104,21 @@ def bought(says: Says, gone: Rows, new: Rows) -> bool:
 def canceled(says: Says, gone: Rows, new: Rows) -> bool:
     """The address says which; the body says nothing."""
     return set(gone) == set(new) == {"intents"} and {row[4] for row in new["intents"]} == {"canceled"}
+
+
+def card_begun(says: Says, gone: Rows, new: Rows) -> bool:
+    row = one(new, "card setups")
+    return bool(row and not gone and row[0] == f"card:{UUID(says['nonce'].strip()).hex}")
+
+
+def card_chosen(says: Says, gone: Rows, new: Rows) -> bool:
+    """The address says which: it is the default now, and the one before is not."""
+    return set(gone) == set(new) == {"cards"} and sorted(row[1] for row in new["cards"]) == [False, True]
+
+
+def card_removed(says: Says, gone: Rows, new: Rows) -> bool:
+    row = one(new, "cards")
+    return bool(row and set(gone) == {"cards"} and row[2])
 
 
 def key_made(says: Says, gone: Rows, new: Rows) -> bool:

@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing import flows
 from billing.payments import polling
+from billing.payments.models import PaymentMethod
 from orgs.models import Role, User
 from tests import figures as counted
 from tests.architecture import routes
@@ -74,6 +75,11 @@ FORMS = (
     Form("billing:purchase_check"),
     Form("billing:purchase_cancel", stored.canceled),
     Form("billing:alert_settings", stored.alerts_kept, ALERTS, ("billing_email", "thresholds", "expiring")),
+    Form("billing:card_add", stored.card_begun, {"nonce": NONCE}, ("nonce",)),
+    Form("billing:card_setup_check"),
+    Form("billing:card_setup_cancel"),
+    Form("billing:card_default", stored.card_chosen),
+    Form("billing:card_remove", stored.card_removed),
     Form(
         "orgs:new_key", stored.key_made, {"name": "ci", "expires_on": "", "once": ONCE}, ("name", "expires_on", "once")
     ),
@@ -139,6 +145,7 @@ def world(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         now = datetime.now(UTC)
         flows.payment_outcome(paid.pk, polling.ask(paid.pk, now=now), now=now)
         world.own |= {"intent_id": str(waiting.pk), "paid": str(paid.pk)}
+        world.own["card_id"] = str(PaymentMethod.objects.get(wallet_id=world.acme.pk, is_default=False).pk)
         yield world
     logging.disable(logging.NOTSET)
 

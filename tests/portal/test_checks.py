@@ -69,6 +69,7 @@ def test_nothing_is_wrong_with_a_production_that_is_well(production: LazySetting
         ("STRIPE_SECRET_KEY", "pk_test_1", "is not a secret key of Stripe"),
         ("STRIPE_WEBHOOK_SECRETS", ["whsec_1", "sk_test_1"], "STRIPE_WEBHOOK_SECRETS holds something"),
         ("STRIPE_TIMEOUT_SECONDS", 0.0, "STRIPE_TIMEOUT_SECONDS must be above zero"),
+        ("EMAIL_TIMEOUT", 0, "EMAIL_TIMEOUT_SECONDS must be above zero."),
         ("PURCHASE_MIN_USD", Decimal("0.49"), "below the least that can be charged"),
         ("PURCHASE_MIN_USD", Decimal("5.001"), "must be whole cents"),
         ("PURCHASE_MIN_USD", Decimal("NaN"), "must be amounts"),

@@ -8,6 +8,14 @@ means is decided by those who call. Each call answers, or raises one of
     Unknown    nobody knows: a time-out, 5xx, 409, 429, a lost connection, an answer that cannot be read
 """
 
+from billing.payments.gateway.cards import (
+    NewCardPage,
+    create_card_page,
+    detach_method,
+    find_card_page,
+    read_card_page,
+    read_method,
+)
 from billing.payments.gateway.money_back import (
     NewRefund,
     create_refund,
@@ -31,14 +39,24 @@ from billing.payments.gateway.paying import (
     read_checkout,
     read_payment,
 )
-from billing.payments.gateway.wire import INTENT, REFUND, CalledInsideTransaction, Declined, Refused, Unknown
+from billing.payments.gateway.wire import (
+    CARD_SETUP,
+    INTENT,
+    REFUND,
+    CalledInsideTransaction,
+    Declined,
+    Refused,
+    Unknown,
+)
 
 __all__ = [
+    "CARD_SETUP",
     "INTENT",
     "REFUND",
     "CalledInsideTransaction",
     "Declined",
     "NewCardCharge",
+    "NewCardPage",
     "NewCheckout",
     "NewCustomer",
     "NewRefund",
@@ -47,17 +65,22 @@ __all__ = [
     "cancel_payment",
     "charge_card",
     "charges_since",
+    "create_card_page",
     "create_checkout",
     "create_customer",
     "create_refund",
+    "detach_method",
     "disputes_of",
     "disputes_since",
     "expire_checkout",
+    "find_card_page",
     "find_checkout",
     "find_payment",
+    "read_card_page",
     "read_charge",
     "read_checkout",
     "read_dispute",
+    "read_method",
     "read_payment",
     "read_refund",
     "refunds_of",

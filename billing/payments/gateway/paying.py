@@ -96,20 +96,23 @@ def read_checkout(checkout_id: str) -> Checkout:
 
 def find_checkout(customer_id: str, intent_id: UUID, *, since: datetime) -> Checkout | None:
     """The session opened for our intent, or None when there is none: the look-up after an unknown outcome."""
+    found = find_session(customer_id, intent_id, since=since)
+    return read_checkout(found) if found else None
+
+
+def find_session(customer_id: str, ours: UUID, *, since: datetime) -> str | None:
+    """The id of the session of either kind that was opened for what has this id here."""
     with call() as client:
         listed = client.v1.checkout.sessions.list(
             {"customer": customer_id, "created": {"gte": int(since.timestamp())}, "limit": 100}
         )
         for place, session in enumerate(listed.auto_paging_iter()):
             # A row that cannot be read may be ours: then nobody can say that there is none.
-            if wire.text(session.object) == "checkout.session" and session.client_reference_id == str(intent_id):
-                found = wire.text(session.id)
-                break
+            if wire.text(session.object) == "checkout.session" and session.client_reference_id == str(ours):
+                return wire.text(session.id)
             if place >= LISTED_AT_MOST:
                 raise Unknown(f"more than {LISTED_AT_MOST} sessions to look through")
-        else:
-            return None
-    return read_checkout(found)
+    return None
 
 
 def expire_checkout(checkout_id: str) -> None:

@@ -15,6 +15,7 @@ from stripe import RequestsClient, StripeClient
 CURRENCY = "usd"
 INTENT = "purser_intent"
 REFUND = "purser_refund"
+CARD_SETUP = "purser_card_setup"
 """Under these names our ids travel in Stripe's metadata."""
 CONNECT_SECONDS = 5.0
 PAGE = 100

@@ -171,6 +171,15 @@ def test_a_server_that_is_not_there_is_asked_for_two_days_then_staff_see_it(tell
     assert not sending.again(notice, now=NOW)
 
 
+def test_while_the_server_is_away_the_others_wait_untried(tell: Tell, server: type[Server]) -> None:
+    first, second = tell(), tell("statement")
+    server.closed = ConnectionRefusedError()
+    assert run() == 0
+    assert [stands(first), stands(second)] == [(Mail.WAITING, 1), (Mail.WAITING, 0)]
+    server.closed = None
+    assert run(minutes=5) == 2
+
+
 def test_of_a_mail_nobody_knows_of_at_most_two_go_out_and_they_are_one(tell: Tell, server: type[Server]) -> None:
     notice = tell()
     server.says = [TimeoutError(), TimeoutError()]

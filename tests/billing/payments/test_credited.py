@@ -11,9 +11,8 @@ from billing.money import ZERO
 from billing.notices import rendering
 from billing.notices.models import Kind, Notice
 from billing.payments import credited, outcomes
-from billing.payments.models import Purpose
 from orgs.models import Organization, User
-from tests.factories import usage
+from tests.factories import recharging, usage
 
 from .test_outcomes import DECLINED, NOW, PAID, WAITING, begin, settle
 
@@ -69,7 +68,8 @@ def test_money_without_a_place_is_not_receipted_as_credit(acme: Organization, al
 
 
 def test_a_recharge_tells_of_itself(acme: Organization, alice: User) -> None:
-    settle(begin(acme, alice, purpose=Purpose.RECHARGE), PAID)
+    recharging.on(acme, alice)
+    recharging.paid(recharging.begun(acme))
     assert told() == []
 
 

@@ -10,7 +10,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from billing import flows
 from billing.notices.models import Notice
 from billing.statements import issuing, writing
-from billing.statements.models import BillingDetails, Receipt, Statement, StatementParty
+from billing.statements.models import BillingDetails, Receipt, Series, Statement, StatementParty
 from orgs.models import Organization
 from tests.billing.statements.conftest import APRIL, CLOSED, MARCH, Month, at, close
 from tests.factories import business
@@ -147,7 +147,7 @@ class TestTheDatabaseRefuses:
         with transaction.atomic():
             right = issuing.issue(march.org.pk, MARCH, now=CLOSED)
             transaction.set_rollback(True)
-        writing.next_number(writing.Series.STATEMENT)
+        writing.next_number(Series.STATEMENT)
         return Statement(
             wallet_id=right.wallet_id, period=right.period, number=right.number, ledger_head=right.ledger_head,
             body=right.body, hash=right.hash, issued_at=right.issued_at,

@@ -1,10 +1,12 @@
 """A statement verifies without a database, and no digit of it can be altered unseen."""
 
 import copy
+import hashlib
 import json
 import re
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ def made(number: int = 1, opening: str = "8.50", previous: str = "00" * 32) -> d
         "walk": [{"kind": kind.value, "amount": "0.00", "items": []} for kind in Kind],
         "models": [{"name": "gpt", "amount": "0.10", "requests": 3}],
         "keys": [{"name": "key_1", "amount": "0.10", "requests": 3}],
-        "parties": verifier.hashlib.sha256(salt + verifier.canonical(parties).encode()).hexdigest(),
+        "parties": hashlib.sha256(salt + verifier.canonical(parties).encode()).hexdigest(),
     }
     next(line for line in body["walk"] if line["kind"] == "usage")["amount"] = "-0.10"
     file = {"format": verifier.FORMAT, "body": body, "previous_hash": previous, "ledger_head": "ab" * 32}
@@ -42,12 +44,12 @@ def made(number: int = 1, opening: str = "8.50", previous: str = "00" * 32) -> d
 
 
 def verifier_sum(one: str, other: str) -> str:
-    return f"{verifier.Decimal(one) + verifier.Decimal(other):.2f}"
+    return f"{Decimal(one) + Decimal(other):.2f}"
 
 
 def sealed(file: dict[str, Any]) -> str:
     links = bytes.fromhex(file["previous_hash"] + file["ledger_head"])
-    return str(verifier.hashlib.sha256(links + verifier.canonical(file["body"]).encode()).hexdigest())
+    return str(hashlib.sha256(links + verifier.canonical(file["body"]).encode()).hexdigest())
 
 
 def wrong(file: dict[str, Any] | str) -> str:

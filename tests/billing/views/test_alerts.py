@@ -55,7 +55,7 @@ def test_the_list_says_what_the_mail_says_and_to_how_many_it_went(
     tell(acme, 50, now=at_noon)
     shown = page(alice_client)
     assert "<b>Below $20.00: credit of Acme Research</b>" in shown
-    assert "<p>Credit of Acme Research fell below $20.00 on 14 Apr 2026, 12:41 UTC.</p>" in shown
+    assert "<p>Credit of Acme Research fell below $20.00 on 14 Apr 2026, 12:41 UTC. When it is" in shown
     assert "E-mailed to 2 addresses" in shown
     assert "Not by e-mail, as you chose" in shown
     assert "The e-mail could not be sent" in shown
@@ -191,6 +191,13 @@ def test_charlie_gets_in_nowhere(charlie_client: Client, acme: Organization) -> 
     page(charlie_client, status=404)
     assert charlie_client.post("/o/acme/alerts/settings", GOOD).status_code == 404
     page(charlie_client, "/o/acme/billing/credits.ics", 404)
+
+
+@pytest.mark.parametrize("sent", [{}, {"billing_email": ""}, {"thresholds": ""}])
+def test_half_a_form_switches_nothing_off(alice_client: Client, acme: Organization, sent: dict[str, str]) -> None:
+    answer = alice_client.post("/o/acme/alerts/settings", sent)
+    assert "This form did not arrive whole." in answer.content.decode()
+    assert not NoticeSettings.objects.exists()
 
 
 def test_what_must_be_known_has_no_box(alice_client: Client, acme: Organization) -> None:
