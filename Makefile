@@ -5,9 +5,11 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 PY := .venv/bin/python
 WORKERS ?= 2
 MINUTES ?= 10
+SEEDS ?= 20
+FIRST_SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test money lint format css verify soak bench bench-verify reset
+.PHONY: help setup run test money lint format css verify soak simulate bench bench-verify reset
 
 help: ## What there is
 	@echo "Purser. In a new clone, 'make run' is all it takes."
@@ -48,6 +50,9 @@ verify: setup ## Are the books right? One JSON object per difference, the sum la
 
 soak: setup ## Everything used and killed again and again (MINUTES=10 SEED=1), then: are the books right? The last line says
 	@$(PY) -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(A)
+
+simulate: setup ## Many organizations for thirteen months, one life for each seed (SEEDS=20 FIRST_SEED=1); the last line says
+	@$(PY) -m tests.simulation --seeds $(SEEDS) --first-seed $(FIRST_SEED) $(A)
 
 bench: setup ## Measure speed against the targets of docs/performance.md
 	@$(PY) -m tests.bench

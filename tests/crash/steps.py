@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
-from stripe import RequestsClient
+from stripe import HTTPClient, RequestsClient
 
 AN_ID = re.compile(r"\b(cus|cs|pi|pm|ch|re|dp|du|evt|txn)_\w+")
 READS = re.compile(r"\s*(SELECT (?![a-z_]+\()|SHOW |SET )")
@@ -21,6 +21,8 @@ TABLE = re.compile(r'\b(?:INTO|UPDATE|FROM|SELECT)\s+"?([a-z_]+)', re.ASCII)
 
 class Steps:
     """Tells of each step that is reached, and at the one called `kill_at` ends this process as a power cut would."""
+
+    transport: type[HTTPClient] = RequestsClient
 
     def __init__(self, tell: Callable[[str], None], kill_at: int | None) -> None:
         self.tell, self.kill_at = tell, kill_at
@@ -42,19 +44,19 @@ class Steps:
     @contextmanager
     def counted(self) -> Iterator[None]:
         """Count what this process commits and what it asks of Stripe."""
-        commit, request = vars(BaseDatabaseWrapper)["_commit"], RequestsClient.request
+        commit, request = vars(BaseDatabaseWrapper)["_commit"], self.transport.request
 
         def committing(wrapper: BaseDatabaseWrapper) -> Any:
             with self.around("commit"):
                 return commit(wrapper)
 
-        def asking(client: RequestsClient, method: str, url: str, *args: Any, **named: Any) -> Any:
+        def asking(client: HTTPClient, method: str, url: str, *args: Any, **named: Any) -> Any:
             with self.around(f"{method.upper()} {AN_ID.sub('{id}', urlsplit(url).path)}"):
                 return request(client, method, url, *args, **named)
 
         with (
             mock.patch.object(BaseDatabaseWrapper, "_commit", committing),
-            mock.patch.object(RequestsClient, "request", asking),
+            mock.patch.object(self.transport, "request", asking),
             connection.execute_wrapper(self._executing),
         ):
             yield

@@ -1,0 +1,180 @@
+"""Bugs planted into Purser: each makes it wrong without breaking it, and each must be caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+from uuid import uuid4
+
+from django.test import override_settings
+
+from billing import tasks
+from billing.coverage.models import Payer
+from billing.ledger import burndown, debts, expiry, takebacks
+from billing.metering import charging, returning, standing, storing
+from billing.money import ZERO
+from billing.payments import disputes, gateway, polling
+from billing.recharge import figures
+from billing.webhooks import stripe
+from tests.simulation import parties
+from tests.simulation.parties import Personality
+
+
+def _instead(of: Any, name: str, by: Any) -> AbstractContextManager[Any]:
+    return mock.patch.object(of, name, by)
+
+
+def _all(*plants: AbstractContextManager[Any]) -> AbstractContextManager[Any]:
+    with_all = ExitStack()
+    for plant in plants:
+        with_all.enter_context(plant)
+    return with_all
+
+
+def _no_night() -> AbstractContextManager[Any]:
+    """Stripe's lists and the books are never compared."""
+    return mock.patch.object(tasks, "reconcile_stripe", return_value=None)
+
+
+def a_refund_has_no_key_of_its_own() -> AbstractContextManager[Any]:
+    """Asked again after an unknown outcome, Stripe refunds again."""
+    create = gateway.create_refund
+    return _instead(gateway, "create_refund", lambda new, *, key: create(new, key=uuid4().hex))
+
+
+def nobody_asks_about_payments() -> AbstractContextManager[Any]:
+    """A webhook that is lost is lost: neither the poller nor the night's comparison makes up for it."""
+    return _all(_instead(polling, "poll", lambda apply, *, now: 0), _no_night())
+
+
+def credit_ends_before_late_usage_came() -> AbstractContextManager[Any]:
+    return _instead(expiry, "_complete", lambda now, watermark: now)
+
+
+def free_usage_is_paid() -> AbstractContextManager[Any]:
+    who_pays = standing.who_pays
+
+    def paid(base: standing.Base, *about: Any) -> Any:
+        payer, coverage = who_pays(base, *about)
+        return (Payer.CREDITS if payer == Payer.FREE else payer), coverage
+
+    return _instead(standing, "who_pays", paid)
+
+
+def paid_credit_burns_before_gifts() -> AbstractContextManager[Any]:
+    def in_order(sources: Any) -> Any:
+        return sorted(sources, key=lambda source: (source.promotional, source.expires_at, source.account_id))
+
+    return _instead(burndown, "in_order", in_order)
+
+
+def an_ended_grant_pays_for_later_use() -> AbstractContextManager[Any]:
+    return _instead(burndown, "_payable", lambda queue, left, minute: (n for n in range(len(queue)) if left[n] > ZERO))
+
+
+def usage_is_taken_before_it_is_charged() -> AbstractContextManager[Any]:
+    """The sweep without its transaction: where the power goes in between, what was accepted is gone."""
+    return _instead(charging, "transaction", SimpleNamespace(atomic=nullcontext))
+
+
+def what_came_twice_counts_twice() -> AbstractContextManager[Any]:
+    """The sums of a batch with repeats are those of all its events."""
+    delta = "FROM new GROUP BY 1, 2, 3, 4, 5, 6, 7"
+    every = (
+        "FROM (SELECT e.id, e.occurred_at, r.org_id, r.key_id, nullif(r.coverage_id, 0) AS coverage_id, r.price_id,"
+        " r.model_id, r.payer, e.input_tokens, e.cached_tokens, e.output_tokens"
+        " FROM batch e JOIN rate r ON r.n = e.rate) every"
+        " GROUP BY 1, 2, 3, 4, 5, 6, 7"
+    )
+
+    return _all(
+        _instead(storing, "ACCEPT_ANY", storing.ACCEPT_ANY.replace(delta, every)),
+        _instead(storing, "ACCEPT_TIMED", storing.ACCEPT_TIMED.replace(delta, every)),
+    )
+
+
+def the_price_of_today_holds_for_yesterday() -> AbstractContextManager[Any]:
+    return _instead(standing, "price_in_force", lambda model, at: model.prices[-1][1] if model.prices else None)
+
+
+def a_reversal_gives_nothing_back() -> AbstractContextManager[Any]:
+    return _instead(returning, "give_back", lambda wanted, *, now: None)
+
+
+def a_dispute_is_never_released() -> AbstractContextManager[Any]:
+    return _instead(takebacks, "release", lambda payment, *, now: None)
+
+
+def what_a_bank_reinstates_is_not_booked() -> AbstractContextManager[Any]:
+    book = disputes._book
+
+    def withdrawals_only(movement: Any, *about: Any) -> None:
+        if movement.amount_cents < 0:
+            book(movement, *about)
+
+    return _instead(disputes, "_book", withdrawals_only)
+
+
+def debts_are_let_go_after_a_week() -> AbstractContextManager[Any]:
+    return _instead(debts, "WRITTEN_OFF_AFTER", timedelta(days=7))
+
+
+def refunds_in_the_dashboard_are_not_heard_of() -> AbstractContextManager[Any]:
+    """Only the webhook tells of them, where the night does not compare."""
+    deaf = {type_: act for type_, act in stripe.MEANS.items() if "refund" not in type_}
+    return _all(_instead(stripe, "MEANS", deaf), _no_night())
+
+
+def a_card_is_charged_under_another_key_each_time() -> AbstractContextManager[Any]:
+    """Asked again after an unknown outcome, Stripe charges again."""
+    charge = gateway.charge_card
+    return _instead(gateway, "charge_card", lambda new, *, key: charge(new, key=uuid4().hex))
+
+
+def the_cap_of_auto_recharge_is_forgotten() -> AbstractContextManager[Any]:
+    terms = figures.terms
+    return _instead(figures, "terms", lambda rule: replace(terms(rule), cap_cents=None, per_day=50))
+
+
+def the_end_of_a_month_charges_all_that_is_owed() -> AbstractContextManager[Any]:
+    return override_settings(OVERDRAFT_CEILING_USD=Decimal(10_000))
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A bug, and the world in which it shows: who lives there, for how many days. `cut`: how often the power goes."""
+
+    bug: Callable[[], AbstractContextManager[Any]]
+    among: Personality
+    days: int = 40
+    cut: float = 0.03
+
+    def __str__(self) -> str:
+        return self.bug.__name__
+
+
+PLANTS = (
+    Plant(free_usage_is_paid, parties.FREE),
+    Plant(what_came_twice_counts_twice, parties.STEADY),
+    Plant(a_card_is_charged_under_another_key_each_time, parties.RECHARGED, days=60),
+    Plant(paid_credit_burns_before_gifts, parties.GIFTED, days=60),
+    Plant(a_refund_has_no_key_of_its_own, parties.REFUNDED, days=60),
+    Plant(nobody_asks_about_payments, parties.BROKE),
+    Plant(credit_ends_before_late_usage_came, parties.GIFTED),
+    Plant(an_ended_grant_pays_for_later_use, parties.GIFTED, days=60),
+    Plant(usage_is_taken_before_it_is_charged, parties.STEADY, cut=0.2),
+    Plant(the_price_of_today_holds_for_yesterday, parties.STEADY),
+    Plant(a_reversal_gives_nothing_back, parties.STEADY, days=60),
+    Plant(a_dispute_is_never_released, parties.DISPUTES, days=80),
+    Plant(what_a_bank_reinstates_is_not_booked, parties.DISPUTES, days=80),
+    Plant(debts_are_let_go_after_a_week, parties.DISPUTES, days=80),
+    Plant(refunds_in_the_dashboard_are_not_heard_of, parties.REFUNDED, days=60),
+    Plant(the_cap_of_auto_recharge_is_forgotten, parties.RECHARGED, days=80),
+    Plant(the_end_of_a_month_charges_all_that_is_owed, parties.BURSTY, days=80),
+)
