@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
-from billing.notices.announcing import announce
+from billing.notices.announcing import Facts, announce
 from billing.notices.models import Kind, Notice
 from billing.payments import answers
 from billing.payments.answers import Card
@@ -137,6 +137,8 @@ def told(told: answers.Method, *, now: datetime) -> PaymentMethod | None:
 
 def gone(method_id: int | None, *, now: datetime) -> None:
     """Stripe refused to charge it since it is nobody's any more: it was detached there, and we were not told."""
+    if method_id is None:
+        return
     method = PaymentMethod.objects.filter(pk=method_id, detached_at=None).first()
     if method is not None:
         _detach(method, now)
@@ -156,7 +158,7 @@ def announce_expiring(*, now: datetime) -> int:
     known = set(Notice.objects.filter(key__in=named).values_list("key", flat=True))
     new = {key: method for key, method in due.items() if f"{Kind.CARD_EXPIRING}:{key}" not in known}
     for key, method in new.items():
-        facts = {
+        facts: Facts = {
             "brand": method.brand, "last4": method.last4, "exp_month": method.exp_month, "exp_year": method.exp_year
         }  # fmt: skip
         announce(method.wallet_id, Kind.CARD_EXPIRING, key=key, facts=facts, now=now)
