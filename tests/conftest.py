@@ -23,6 +23,14 @@ from tests.factories import orgs as people
 figures = counted.figures
 pytest_terminal_summary = counted.pytest_terminal_summary
 
+LONGEST = ("tests/soak/test_soak.py", "tests/sandbox/test_run.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests that take longest come first: at the end no worker waits for another one."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 # The same examples on every machine, so that red means changed code; PURSER_EXPLORE=1 looks for new ones.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("explore", deadline=None)

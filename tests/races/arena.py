@@ -12,7 +12,8 @@ from tests.races import guards
 from tests.races.crew import Act, Crew
 from tests.races.guards import Control
 
-ROUNDS = figures.of(5, full=200)
+ROUNDS = figures.of(3, full=200)
+"""Three are one of each kind (`_round`)."""
 TRIES = 5
 """Rounds within which a control fails. The first one does, unless the machine stalls for a second."""
 
