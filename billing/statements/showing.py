@@ -41,7 +41,6 @@ PURPOSES = {
 PAYERS = {"free": "Free", "subscription": "Plan", "contract": "Contract", "marketplace": "AWS Marketplace"}
 MOST_SAID = 3
 """Days or titles that are said beside a line; how many more there are is said after them."""
-ERASED = "Erased"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Statements and receipts: as pages, and as files to keep."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,14 +13,13 @@ from django.views.decorators.http import require_safe
 
 from billing import periods
 from billing.ledger.models import LedgerPeriod
+from billing.settlement.closing import AT_LATEST
 from billing.statements import exporting, printing, showing
 from billing.statements.models import Receipt, Statement, number_in
 from billing.views import reading
 from orgs import access, throttle
 from orgs.access import OrgRequest
 
-LATEST = timedelta(hours=72)
-"""After its end a month waits for usage that is on its way, and no longer than this."""
 CLOSING = RawSQL("(body::jsonb ->> 'closing')::numeric", [])
 
 
@@ -109,7 +108,7 @@ def _open_months(request: OrgRequest, now: datetime) -> list[dict[str, Any]]:
     waiting = set(moved.exclude(period__in=told).values_list("period", flat=True)) | {periods.month_of(now)}
     ends = {period: periods.month_start(periods.next_month(period)) for period in waiting}
     return [
-        {"period": period, "closes": ends[period], "latest": ends[period] + LATEST, "now": now}
+        {"period": period, "closes": ends[period], "latest": ends[period] + AT_LATEST, "now": now}
         for period in sorted(waiting, reverse=True)
     ]
 
