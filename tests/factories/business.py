@@ -4,10 +4,10 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from billing import flows, periods
-from billing.ledger import accruals, wallets
+from billing.ledger import wallets
 from billing.ledger.models import LedgerPeriod
 from billing.metering import charging, gateways, ingest, partitions
 from billing.metering.models import Gateway
@@ -17,7 +17,7 @@ from billing.payments.answers import Card
 from billing.payments.models import Intent, Refund
 from billing.payments.outcomes import Paid
 from orgs.models import ApiKey, Organization, User
-from tests.factories import usage
+from tests.factories import months, usage
 
 VISA = Card("pm_visa", "visa", "4242", 11, 2029)
 
@@ -107,12 +107,7 @@ def taken_back(event_id: UUID, *, now: datetime) -> None:
 
 
 def closed(org: Organization, period: date, *, now: datetime) -> None:
-    """Everything used is charged and posted, and nothing more goes into this month, or those before. Nobody is charged."""
-    with transaction.atomic():
-        wallets.lock([org.pk])
-        charging.drain([org.pk], now=now)
-        accruals.close([org.pk], now=now)
-        waiting = LedgerPeriod.objects.filter(wallet=org.pk, period__lte=period, closed_at=None).order_by("period")
-        for month in waiting.values_list("period", flat=True):
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT ledger_period_close(%s::bigint[], %s, %s)", [[org.pk], month, now])
+    """Every gateway has reported until now, and this month and those before are settled; nobody's card is charged yet."""
+    months.reported(now)
+    flows.settle_periods(now=now)
+    assert not LedgerPeriod.objects.filter(wallet=org.pk, period__lte=period, closed_at=None).exists()

@@ -60,6 +60,7 @@ def acme_settled(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> Organiz
     flows.collect_settlements(now=APRIL)
     usage.bought(acme, "5", now=APRIL + timedelta(days=1))
     months.closed(MAY)
+    flows.issue_statements(now=MAY)
     return acme
 
 
