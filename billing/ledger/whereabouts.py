@@ -67,11 +67,14 @@ def unspent(payment: Payment, *, now: datetime) -> Decimal:
 
 
 def left(payment: Payment, *, now: datetime) -> Left:
-    """Everything that can be taken. Posts the grants' open lines, so that what is left of them is their balance."""
+    """Everything that can be taken. Posts the open lines, so that what is left of a grant is its balance.
+
+    All of the organization's: they are posted in the order in which they were drawn, which a reversal goes by (A33).
+    """
     found = grants_of(payment)
     ids = [grant.pk for grant in found]
     if ids:
-        accruals.close([payment.org_id], now=now, account_ids=ids)
+        accruals.close([payment.org_id], now=now)
     return Left(
         unapplied=ZERO if payment.credited else _unapplied(payment),
         rests=tuple(Rest(grant.pk, grant.balance) for grant in grants_of(payment)),

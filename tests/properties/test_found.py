@@ -1,12 +1,15 @@
 """What the machine has found, each with the shortest history that shows it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID, uuid5
 
 import pytest
 
 from billing import flows
+from billing.ledger.chart import GRANT_CODES
+from billing.ledger.models import Account
 from billing.metering.reversing import Reversal
 from tests.factories import paying
 from tests.properties.world import Cast, World
@@ -64,3 +67,18 @@ def test_credit_for_use_taken_back_pays_a_debt_as_all_new_credit_does(world: Wor
     flows.reverse_usage(Reversal(uuid5(event, "back"), event, "a test", world.cast.gateway.pk), now=world.now)
     assert (world.balance().debt, world.balance().available) == (0, 0)
     assert world.differences() == []
+
+
+def test_a_refund_does_not_change_what_was_drawn_last(world: World) -> None:
+    """Promotional credit paid first, then a trace of the paid credit. Of that most is refunded; an event is taken back."""
+    flows.grant_promotional(
+        world.org_id, Decimal(10), key="gift", title="Promotion", expires_at=world.now + timedelta(hours=1),
+        reason="a gift", issued_by=None, now=world.now,
+    )  # fmt: skip
+    intent_id, _ = bought(world, 7_01)
+    events = [world.use(Decimal("3.333333333335"), world.now) for _ in range(3)]
+    flows.sweep(now=world.now)
+    world.refund(intent_id, 7_00, uuid5(intent_id, "refund"))
+    flows.reverse_usage(Reversal(uuid5(events[0], "back"), events[0], "a test", world.cast.gateway.pk), now=world.now)
+    rests = Account.objects.filter(wallet_id=world.org_id, code__in=GRANT_CODES).order_by("code")
+    assert [grant.rest for grant in rests] == [Decimal("0.01"), Decimal("3.33333333333")]
