@@ -59,6 +59,9 @@ class DetailsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         """The tax id is that of the country, where its form is known; elsewhere letters and digits."""
+        if "tax_id" not in self.data:
+            # A form that arrived in part must not erase what it does not say.
+            raise ValidationError("This form did not arrive whole. Send it again from this page.")
         tax_id, country = one_line(self.cleaned_data.get("tax_id") or ""), self.cleaned_data.get("country", "")
         self.cleaned_data["tax_id"] = tax_id
         if tax_id and "tax_id" not in self.errors:

@@ -21,7 +21,8 @@ from tests.factories import orgs as people
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("books_are_right")]
 
 NOW = datetime.now(UTC).replace(second=17, microsecond=0)
-END = NOW.replace(second=0) + timedelta(minutes=10)
+END = NOW.replace(second=0) + timedelta(hours=3)
+"""Later than any run of all tests lasts: accounts are opened by the clock of PostgreSQL, at the time of the test."""
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def model() -> AIModel:
 
 @pytest.fixture
 def personal(alice_personal: Organization, model: AIModel) -> Organization:
-    """Alice's Personal organization, with 4.00 that end in ten minutes."""
+    """Alice's Personal organization, with 4.00 that end in three hours."""
     flows.grant_promotional(
         alice_personal.pk, Decimal(4), key="hello", title="Hello", expires_at=END, reason="hello", issued_by=None, now=NOW
     )  # fmt: skip

@@ -125,6 +125,7 @@ def test_a_refusal_that_is_none_of_these_is_asked_about_again(stripe: Running, a
     assert method.released_at
 
 
+@pytest.mark.books_differ("recharge_unexplained")  # charged here without the rule that would ask for it
 def test_a_card_that_is_being_charged_stays(acme: Organization) -> None:
     method = card(acme)
     intent = off_session(acme, method)

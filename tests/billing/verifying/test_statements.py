@@ -112,4 +112,4 @@ def test_a_month_that_nobody_tells_is_found(past: Activity) -> None:
     assert "statement_missing" in found
     flows.issue_statements(now=OVER)
     assert "statement_missing" not in {difference.check for difference in books.verify(late).differences}
-    assert Statement.objects.filter(wallet=past.keys[0].organization, period=MARCH).count() == 1
+    assert Statement.objects.filter(wallet=past.keys[0].organization_id, period=MARCH).count() == 1
