@@ -106,5 +106,7 @@ def test_no_card_is_charged_while_a_dispute_opens(arena: Arena, world: World) ->
 
     arena.holds(prepare, verify=False)
     blind = (r"PERFORM 1 FROM wallet .* FOR UPDATE;", "")
-    with function("payment_intent_not_while_disputed", blind), arena.unguarded():
+    # Two triggers wait for the wallet: without either of them the other one still would.
+    one, other = function("payment_intent_not_while_disputed", blind), function("payment_intent_card_is_there", blind)
+    with one, other, arena.unguarded():
         arena.breaks(prepare, "charged while disputed: True")
