@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Sum
 
 from billing.ledger import takebacks, whereabouts
 from billing.ledger.whereabouts import Act
@@ -70,11 +71,19 @@ def intent_of(told: Outcome) -> UUID | None:
 
 
 def refundable(intent_id: UUID, *, now: datetime) -> Decimal:
-    """What staff may refund of this payment: what is left of its credit, down to the cent."""
+    """What staff may refund of this payment: what is left of its credit, down to the cent, and of its charge."""
     intent = Intent.objects.filter(pk=intent_id).first()
     if intent is None or intent.state != State.SUCCEEDED or not intent.charge_id or reversals.is_disputed(intent):
         return ZERO
-    return cents_down(whereabouts.unspent(reversals.payment_of(intent, intent.charge_id), now=now))
+    return _left(intent, now)
+
+
+def _left(intent: Intent, now: datetime) -> Decimal:
+    """Credit that came back may be more than was paid (use taken back, a debt of it paid): Stripe refunds what was paid."""
+    made = Refund.objects.filter(intent=intent).exclude(state=RefundState.FAILED)
+    refunded: int = made.aggregate(sum=Sum("amount_cents", default=0))["sum"]
+    unspent = cents_down(whereabouts.unspent(reversals.payment_of(intent, intent.charge_id), now=now))
+    return max(ZERO, min(unspent, from_cents(intent.amount_cents - refunded)))
 
 
 def ask(order: Order, *, now: datetime) -> Refund:
@@ -131,7 +140,7 @@ def _check(order: Order, intent: Intent, now: datetime) -> None:
         raise RefundRefused(f"Say why, in at most {REASON_LENGTH} characters.")
     if order.amount_cents < 1:
         raise RefundRefused("Refund at least one cent.")
-    amount, left = from_cents(order.amount_cents), cents_down(whereabouts.unspent(payment, now=now))
+    amount, left = from_cents(order.amount_cents), _left(intent, now)
     if amount > left:
         raise RefundRefused(f"Only ${left:,.2f} of this payment is left: what was used or has ended is not refunded.")
     if amount > settings.STAFF_LIMIT_USD:

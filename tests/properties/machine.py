@@ -100,10 +100,11 @@ class Machine(RuleBasedStateMachine):
 
     # --- Credit --------------------------------------------------------------------------------------------------------
 
-    @step(first=True, cents=CENTS, gift=GIFTS, lasts=SHORT)
-    def has_credit_of_both_kinds(self, cents: int, gift: Decimal, lasts: timedelta) -> None:
+    @step(first=True, cents=CENTS, gift=GIFTS, lasts=st.one_of(st.none(), SHORT))
+    def has_credit_of_both_kinds(self, cents: int, gift: Decimal, lasts: timedelta | None) -> None:
+        """The gift for so long, or (None) as long as what was bought."""
         self._buy(cents, timedelta(0), REFUNDS_PEND, "looked")
-        self._give(gift, self.now + lasts)
+        self._give(gift, self.now + lasts if lasts else self._grant_ends()[0])
 
     def _order(self, cents: int) -> Payment | None:
         least = self.money.least_purchase(self.now)
@@ -189,9 +190,9 @@ class Machine(RuleBasedStateMachine):
         like=st.booleans(),
     )
     def is_given_promotional_credit(self, amount: Decimal, lasts: timedelta, like: bool) -> None:
-        """With an end of its own, or one that another grant has too."""
-        ends = self._grant_ends()[0] if like and self._grant_ends() else self.now + lasts
-        self._give(amount, ends)
+        """With an end of its own, or one that a paid grant has too."""
+        paid = sorted(g.expires_at for g in self.money.grants.values() if g.paid and g.expires_at > self.now)
+        self._give(amount, paid[0] if like and paid else self.now + lasts)
 
     def _give(self, amount: Decimal, ends: datetime) -> None:
         name = f"promo {self.world.number()}"

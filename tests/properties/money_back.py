@@ -121,7 +121,7 @@ class MoneyMachine(Machine):
         payment = pick([p for p in self.payments if p.state == "paid"], which)
         flows.sweep(now=self.now)
         self.money.sweep()
-        refundable = int(self.money.refundable(payment.name, self.now) * 100)
+        refundable = min(int(self.money.refundable(payment.name, self.now) * 100), payment.cents - payment.refunded)
         cents = _portion(refundable, share) + (share > 1)
         unknown = payment.charge == UNKNOWN_TO_STRIPE
         assert refunds.refundable(payment.intent_id, now=self.now) * 100 == refundable

@@ -11,6 +11,7 @@ from billing import flows
 from billing.ledger.chart import GRANT_CODES
 from billing.ledger.models import Account
 from billing.metering.reversing import Reversal
+from billing.payments import refunds
 from tests.factories import paying
 from tests.properties.world import Cast, World
 
@@ -82,3 +83,21 @@ def test_a_refund_does_not_change_what_was_drawn_last(world: World) -> None:
     flows.reverse_usage(Reversal(uuid5(events[0], "back"), events[0], "a test", world.cast.gateway.pk), now=world.now)
     rests = Account.objects.filter(wallet_id=world.org_id, code__in=GRANT_CODES).order_by("code")
     assert [grant.rest for grant in rests] == [Decimal("0.01"), Decimal("3.33333333333")]
+
+
+def test_no_more_is_refunded_than_was_paid(world: World) -> None:
+    """Use was taken back and its debt was paid meanwhile: when the refund fails, 8 dollars of credit come of these 5."""
+    intent_id, charge = bought(world, 5_00)
+    event = world.use(Decimal(3), world.now)
+    flows.sweep(now=world.now)
+    refund = world.admin.refund(charge, reason="fraudulent")["id"]
+    world.look_at_refund(refund)
+    flows.reverse_usage(Reversal(uuid5(event, "back"), event, "a test", world.cast.gateway.pk), now=world.now)
+    bought(world, 5_00)
+    world.admin.fail_refund(refund)
+    world.look_at_refund(refund)
+    assert world.balance().available == 10
+    assert refunds.refundable(intent_id, now=world.now) == 5
+    with pytest.raises(refunds.RefundRefused, match=r"Only \$5\.00"):
+        world.refund(intent_id, 5_01, uuid5(intent_id, "too much"))
+    assert world.refund(intent_id, 5_00, uuid5(intent_id, "all")).state == "succeeded"
