@@ -23,9 +23,12 @@ OF_MONTHS = {"tasks.settle_periods", "tasks.collect_settlements"}
 """What closes months, and charges what they left."""
 MOVES_NO_MONEY = {
     "tasks.verify_ledger", "tasks.make_partitions", "flows.switch_recharge_off", "flows.stop_recharge_by_link",
+}  # fmt: skip
+"""These only read, make room, or forbid: they are in no path."""
+TELLS_PEOPLE = {
     "flows.tell_low_balances", "tasks.tell_low_balances", "tasks.tell_expiring_credit", "tasks.send_notices",
 }  # fmt: skip
-"""These only read, make room, forbid, or tell people: they are in no path."""
+"""In no path either, though the clock goes on starting them."""
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,8 @@ def charges(world: World, party: Party) -> None:
 
 def letters(world: World) -> None:
     """Each letter went out; where nobody could say whether it had, at most twice, under one name."""
-    waiting = Notice.objects.filter(mail__in=(Mail.WAITING, Mail.FAILED)).count()
-    world.expect(not waiting, f"{waiting} letters did not go out")
+    waiting = Counter(Notice.objects.filter(mail__in=(Mail.WAITING, Mail.FAILED)).values_list("kind", "mail", "error"))
+    world.expect(not waiting, f"letters that did not go out: {dict(waiting)}")
     sent = Counter(str(message.message()["Message-ID"]) for message in mail.outbox)
     world.expect(len(sent) >= Notice.objects.filter(mail=Mail.SENT).count(), "a letter is called sent and is not")
     world.expect(max(sent.values(), default=0) <= 2, f"a letter went out {max(sent.values(), default=0)} times")
