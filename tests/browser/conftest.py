@@ -2,21 +2,24 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
 from django.core import mail
 from django.db import connection
+from django.test import Client
 from playwright.sync_api import Page, expect
 
 from billing import flows, tasks
 from billing.metering import partitions
 from sandbox.stripe import Running, running
+from tests.factories import orgs as people
 
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SECRET = "whsec_of_the_browser_tests"
 expect.set_options(timeout=15_000)
 
@@ -76,10 +79,24 @@ def visitor(page: Page) -> Iterator[Page]:
     assert said == [], "the console said something"
 
 
+@pytest.fixture
+def staff_client(db: None) -> Client:
+    staff = people.person("sam@purser.example", "Sam Staff")
+    staff.is_staff = staff.is_superuser = True
+    staff.save()
+    return people.signed_in(staff)
+
+
 def link_in_last_mail() -> str:
     found = re.search(r"https?://\S+", str(mail.outbox[-1].body))
     assert found, "the mail has no link"
     return found.group()
+
+
+def signed_in(visitor: Page, portal: str, client: Client) -> None:
+    """This browser goes on in the client's session."""
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    visitor.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": portal}])
 
 
 def sign_in(page: Page, address: str, email: str, password: str) -> None:
@@ -89,7 +106,13 @@ def sign_in(page: Page, address: str, email: str, password: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong with the page, in short. Without preload: it would put style sheets into the page itself."""
-    found = Axe().run(page, options={"runOnly": RULES, "preload": False})
+def violations(page: Page, *, of: Sequence[str] | None = None) -> list[str]:
+    """What axe finds wrong with the page, in short; `of`: by these rules alone.
+
+    Without preload: it would put style sheets into the page itself. What is right is not written out: that takes longer
+    than finding what is wrong.
+    """
+    only = {"type": "rule", "values": [*of]} if of else {"type": "tag", "values": TAGS}
+    options = {"runOnly": only, "preload": False, "resultTypes": ["violations"], "selectors": False}
+    found = Axe().run(page, options=options)
     return [f"{v['id']}: {[n['html'][:120] for n in v['nodes'][:3]]}" for v in found.response["violations"]]

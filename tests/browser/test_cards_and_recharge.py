@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Page, expect
@@ -12,17 +11,13 @@ from billing.payments.models import PaymentMethod
 from billing.recharge import links
 from billing.recharge.models import Attempt, Consent, Rule, Standing
 from orgs.models import Organization, User
-from tests.browser.test_every_page import SIZES, look
+from tests.browser.conftest import signed_in
+from tests.browser.test_every_page import look
 from tests.factories import adding_cards, cards, recharging, usage
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PAYS, DECLINES = "4242 4242 4242 4242", "4000 0000 0000 0002"
-
-
-def signed_in(visitor: Page, portal: str, client: Client) -> None:
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
-    visitor.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": portal}])
 
 
 @pytest.fixture
@@ -104,15 +99,10 @@ def everything_that_happened(acme: Organization, alice: User) -> None:
     recharging.refused(recharging.begun(acme, now=now), "authentication_required", now=now)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_every_page_of_it(
-    visitor: Page, portal: str, acme: Organization, alice: User, alice_client: Client, size: str
-) -> None:
+def test_every_page_of_it(visitor: Page, portal: str, acme: Organization, alice: User, alice_client: Client) -> None:
     signed_in(visitor, portal, alice_client)
-    wrong = []
-    for theme in ("light", "dark"):
-        wrong += look(visitor, f"{portal}/o/acme/billing/cards", "cards-none", size, theme)
-        wrong += look(visitor, f"{portal}/o/acme/billing/recharge", "recharge-none", size, theme)
+    wrong = look(visitor, f"{portal}/o/acme/billing/cards", "cards-none")
+    wrong += look(visitor, f"{portal}/o/acme/billing/recharge", "recharge-none")
     everything_that_happened(acme, alice)
     attempt = Attempt.objects.latest("at")
     one = PaymentMethod.objects.get(last4="4242")
@@ -125,12 +115,10 @@ def test_every_page_of_it(
         "recharge-finish": reverse("billing:recharge_finish", kwargs={"token": links.finish_token(attempt.pk)}),
     }
     for name, path in pages.items():
-        for theme in ("light", "dark"):
-            wrong += look(visitor, portal + path, name, size, theme)
+        wrong += look(visitor, portal + path, name)
     rule = recharging.on(acme, alice, card=one, cap=500_00, now=datetime.now(UTC))
     stop = reverse("billing:recharge_stop", kwargs={"token": links.stop_token(acme.pk, rule.consent_id)})
     on = {"recharge-on": "/o/acme/billing/recharge", "billing-recharge": "/o/acme/billing", "recharge-stop": stop}
     for name, path in on.items():
-        for theme in ("light", "dark"):
-            wrong += look(visitor, portal + path, name, size, theme)
+        wrong += look(visitor, portal + path, name)
     assert wrong == []

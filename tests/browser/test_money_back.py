@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Page, expect
@@ -15,8 +14,8 @@ from billing.ledger.models import Transfer
 from billing.payments import answers
 from billing.payments.models import Intent, Refund
 from orgs.models import Organization
-from tests.browser.test_every_page import SIZES, look
-from tests.factories import orgs as people
+from tests.browser.conftest import signed_in
+from tests.browser.test_every_page import look
 from tests.factories import usage
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -59,11 +58,6 @@ def trouble(acme: Organization) -> None:
     flows.refund_told(told, now=now)
 
 
-def signed_in(visitor: Page, portal: str, client: Client) -> None:
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
-    visitor.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": portal}])
-
-
 def why(acme: Organization, reasons: Sequence[str]) -> dict[str, str]:
     """The pages that say why, one for each reason."""
     found = Transfer.objects.filter(wallet=acme.pk, reason__in=reasons).order_by("id")
@@ -71,9 +65,8 @@ def why(acme: Organization, reasons: Sequence[str]) -> dict[str, str]:
     return {f"why-{one.reason}-{one.account_code}": f"/o/acme/billing/ledger/{one.name}" for one in moved}
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_what_customers_read(
-    visitor: Page, portal: str, trouble: None, acme: Organization, alice_client: Client, size: str
+    visitor: Page, portal: str, trouble: None, acme: Organization, alice_client: Client
 ) -> None:
     signed_in(visitor, portal, alice_client)
     purchase = reverse("billing:purchase", kwargs={"slug": "acme", "intent_id": Refund.objects.get().intent_id})
@@ -82,8 +75,7 @@ def test_what_customers_read(
     pages = {"back-overview": "/o/acme/", "back-billing": "/o/acme/billing", "back-limits": "/o/acme/limits"}
     wrong = []
     for name, path in {**pages, "back-purchase": purchase, **told}.items():
-        for theme in ("light", "dark"):
-            wrong += look(visitor, portal + path, name, size, theme)
+        wrong += look(visitor, portal + path, name)
     assert wrong == []
     visitor.goto(f"{portal}/o/acme/billing")
     for words in ("A payment is disputed.", "A bank asks about a payment.", "Acme Research owes", "is on its way back"):
@@ -92,11 +84,8 @@ def test_what_customers_read(
     expect(visitor.get_by_text("402, payment disputed")).to_be_visible()
 
 
-def test_what_staff_see(visitor: Page, portal: str, trouble: None, acme: Organization) -> None:
-    staff = people.person("sam@purser.example", "Sam Staff")
-    staff.is_staff = staff.is_superuser = True
-    staff.save()
-    signed_in(visitor, portal, people.signed_in(staff))
+def test_what_staff_see(visitor: Page, portal: str, trouble: None, acme: Organization, staff_client: Client) -> None:
+    signed_in(visitor, portal, staff_client)
     third = Refund.objects.get().intent_id
     pages = {
         "staff-payment": f"/admin/billing/intent/{third}/change/",
@@ -109,6 +98,5 @@ def test_what_staff_see(visitor: Page, portal: str, trouble: None, acme: Organiz
     }
     wrong = []
     for name, path in pages.items():
-        for theme in ("light", "dark"):
-            wrong += look(visitor, portal + path, name, "wide", theme)
+        wrong += look(visitor, portal + path, name, ["wide"])
     assert wrong == []

@@ -3,15 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Page, expect
 
 from billing import flows, periods
 from billing.statements.models import Statement
 from orgs.models import Organization
-from tests.browser.conftest import sign_in
-from tests.browser.test_every_page import SIZES, look
+from tests.browser.conftest import sign_in, signed_in
+from tests.browser.test_every_page import look
 from tests.factories import business, catalog
 from tests.factories import orgs as people
 
@@ -39,12 +38,10 @@ def told(acme: Organization) -> tuple[Statement, str]:
     return Statement.objects.get(wallet=acme.pk), str(intent.pk)
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_nothing_is_wrong_with_the_pages(
-    visitor: Page, portal: str, told: tuple[Statement, str], alice_client: Client, size: str
+    visitor: Page, portal: str, told: tuple[Statement, str], alice_client: Client
 ) -> None:
-    session = alice_client.cookies[settings.SESSION_COOKIE_NAME].value
-    visitor.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": portal}])
+    signed_in(visitor, portal, alice_client)
     statement, intent_id = told
     pages = {
         "statements": "/o/acme/statements",
@@ -54,8 +51,7 @@ def test_nothing_is_wrong_with_the_pages(
     }
     wrong = []
     for name, path in pages.items():
-        for theme in ("light", "dark"):
-            wrong += look(visitor, portal + path, name, size, theme)
+        wrong += look(visitor, portal + path, name)
     assert wrong == []
 
 
