@@ -123,7 +123,7 @@ def charge(intent_id: UUID, *, now: datetime) -> outcomes.Outcome:
         return _find(intent, over=True, code=declined.code)
     except gateway.Unknown as error:
         log.warning("card_charge_unknown", intent=str(intent_id), error=str(error))
-        return _find(intent, over=False) if asked_before else outcomes.Unknown()
+        return _find(intent, over=error.replayed) if asked_before else outcomes.Unknown()
     except gateway.Refused as error:
         log.error("card_charge_refused", intent=str(intent_id), code=error.code, error=error.message)
         code = declines.CARD_GONE if error.param == "payment_method" else declines.NOT_CHARGED

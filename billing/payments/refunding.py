@@ -101,7 +101,7 @@ def send(refund_id: UUID, *, now: datetime) -> Outcome:
         return gateway.create_refund(new, key=f"{refund.pk}:{refund.attempt}")
     except gateway.Unknown as error:
         log.warning("refund_unknown", refund=str(refund_id), error=str(error))
-        return _find(refund, over=False) if asked_before else Unknown(refund_id)
+        return _find(refund, over=error.replayed) if asked_before else Unknown(refund_id)
     except (gateway.Refused, gateway.Declined) as error:
         log.error("refund_refused", refund=str(refund_id), code=error.code, error=error.message)
         # A first call that is refused had no effect. Of a repeated one only a look tells: the first may have had one.

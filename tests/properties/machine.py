@@ -215,14 +215,15 @@ class Machine(RuleBasedStateMachine):
     def uses(self, cost: Decimal, late: timedelta, times: int) -> None:
         self._use(cost, self.now - late, times)
 
-    @precondition(lambda self: self.money.grants)
+    @precondition(lambda self: self._ended_lately())
     @step(cost=COST, which=PICK, before=st.sampled_from([timedelta(seconds=1), timedelta(minutes=2), timedelta(0)]))
-    def late_use_from_before_the_end_of_a_grant(self, cost: Decimal, which: int, before: timedelta) -> bool:
-        end = pick(list(self.money.grants.values()), which).expires_at - before
-        possible: bool = self.now - timedelta(days=30) < end <= self.now
-        if possible:
-            self._use(cost, end)
-        return possible
+    def late_use_from_before_the_end_of_a_grant(self, cost: Decimal, which: int, before: timedelta) -> None:
+        self._use(cost, pick(self._ended_lately(), which) - before)
+
+    def _ended_lately(self) -> list[datetime]:
+        """When grants ended that ended within the time for which usage is still accepted."""
+        ends = [grant.expires_at for grant in self.money.grants.values()]
+        return [end for end in ends if self.now - timedelta(days=30) < end <= self.now]
 
     @step(cost=COST, times=st.integers(2, 4))
     def a_burst(self, cost: Decimal, times: int) -> None:

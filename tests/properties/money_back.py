@@ -290,7 +290,7 @@ class MoneyMachine(Machine):
             self.world.poll()
 
 
-def rules() -> int:
-    """How many rules the machine has, the one that opens an example among them."""
+def rules() -> set[str]:
+    """The names of the machine's rules, of the one that opens an example too."""
     markers = (RULE_MARKER, INITIALIZE_RULE_MARKER)
-    return sum(any(hasattr(getattr(MoneyMachine, name), marker) for marker in markers) for name in dir(MoneyMachine))
+    return {name for name in dir(MoneyMachine) if any(hasattr(getattr(MoneyMachine, name), one) for one in markers)}

@@ -37,5 +37,5 @@ def test_portal_and_model_say_the_same_after_every_step(part: int, cast: Cast, f
 
 @pytest.mark.skipif(not counted.FULL, reason="a few hundred steps do not draw every rule")
 def test_every_rule_was_drawn(figures: Record) -> None:
-    assert len(DRAWN) == rules(), DRAWN
-    figures("state_machine", rules=rules())
+    assert rules() - DRAWN == set()
+    figures("state_machine", rules=len(rules()))

@@ -47,7 +47,12 @@ class Refused(Exception):
 
 
 class Unknown(Exception):
-    """It may have happened or not."""
+    """It may have happened or not. `replayed`: Stripe gave the answer it remembers for this key, so what was first asked by
+    it is over: a look tells now what came of it, and it will be no other tomorrow."""
+
+    def __init__(self, message: str, *, replayed: bool = False) -> None:
+        super().__init__(message)
+        self.replayed = replayed
 
 
 class CalledInsideTransaction(RuntimeError):
@@ -82,9 +87,14 @@ def call() -> Iterator[StripeClient]:
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
         raise Refused("not_allowed", error.user_message or str(error)) from error
     except stripe.StripeError as error:
-        raise Unknown(f"{type(error).__name__} {error.http_status or ''}".strip()) from error
+        raise Unknown(f"{type(error).__name__} {error.http_status or ''}".strip(), replayed=_replayed(error)) from error
     except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
         raise Unknown(f"an answer that cannot be read: {error}") from error
+
+
+def _replayed(error: stripe.StripeError) -> bool:
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return headers.get("idempotent-replayed") == "true"
 
 
 def pages(

@@ -207,6 +207,16 @@ def test_a_server_error_that_stripe_remembers_hides_no_payment(stripe: Running, 
     assert asked(intent).state == State.SUCCEEDED
 
 
+def test_a_server_error_that_stripe_remembers_is_over_when_no_payment_came_of_it(
+    stripe: Running, intent: Intent
+) -> None:
+    stripe.admin.fault("error", moment="before", method="POST", path=PAYMENTS, status=502, stored=True)
+    assert asked(intent).state == State.UNKNOWN
+    assert asked(intent).state == State.FAILED
+    assert intent.failure_code == declines.NOT_CHARGED
+    assert payments(stripe, intent) == []
+
+
 def test_after_23_hours_it_is_looked_up_and_not_asked_for_again(stripe: Running, settings: Any, intent: Intent) -> None:
     settings.STRIPE_TIMEOUT_SECONDS = 0.3
     stripe.admin.fault("timeout", moment="before", method="POST", path=PAYMENTS, seconds=1)

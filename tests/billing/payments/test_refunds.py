@@ -179,6 +179,18 @@ def test_an_answer_that_is_lost_is_asked_for_again(
     assert stripe.admin.books()["totals"]["refunded"] == 40_00
 
 
+def test_a_server_error_that_stripe_remembers_is_over_when_no_refund_came_of_it(
+    stripe: Running, paid: Intent, acme: Organization, alice: User
+) -> None:
+    """The same key would answer the same error for a day."""
+    stripe.admin.fault("error", moment="before", method="POST", path="/v1/refunds", status=502, stored=True)
+    made = refund(paid, alice, 40_00)
+    assert (made.state, pending(acme)) == (RefundState.UNKNOWN, 40)
+    refunds.poll(flows.refund_told, now=timezone.now() + timedelta(minutes=1))
+    made.refresh_from_db()
+    assert (made.state, made.failure_code, available(acme), pending(acme)) == (RefundState.FAILED, "not_made", 100, 0)
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_after_23_hours_it_is_looked_up_before_anything_else(
     stripe: Running, settings: Any, paid: Intent, acme: Organization, alice: User, moment: str
