@@ -69,12 +69,11 @@ class KeyShare:
 
 @dataclass(frozen=True, slots=True)
 class Minutes:
-    """The minutes of the hour, all models together: `alone` says that no other model was used in it."""
+    """The minutes of the hour in which the model was used."""
 
     chart: charts.Chart
     used: int
     cost: Decimal
-    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ def of_hour(org_id: int, hour: datetime, model_id: int) -> HourTrace:
         taken_back=sum((movement.amount for movement in movements if not movement.is_usage), ZERO),
         accrued=accrued or ZERO,
         cost=sum((row.cost for row in rows), ZERO),
-        minutes=_minutes(org_id, hour),
+        minutes=_minutes(org_id, hour, model_id),
     )
 
 
@@ -218,17 +217,16 @@ def _keys(org_id: int, rows: Sequence[UsageHour]) -> tuple[KeyShare, ...]:
     return tuple(sorted(shares, key=lambda share: (-share.cost, share.name)))
 
 
-def _minutes(org_id: int, hour: datetime) -> Minutes | None:
+def _minutes(org_id: int, hour: datetime, model_id: int) -> Minutes | None:
     """None once the minutes are no longer kept."""
-    within = {"org_id": org_id, "minute__gte": hour, "minute__lt": hour + periods.HOUR}
+    within = {"org_id": org_id, "model_id": model_id, "minute__gte": hour, "minute__lt": hour + periods.HOUR}
     found = dict(UsageMinute.objects.filter(**within).values_list("minute", "cost"))
     if not found:
         return None
     starts = [hour + periods.MINUTE * at for at in range(60)]
-    models = UsageHour.objects.filter(org_id=org_id, hour=hour).values_list("model_id").distinct().count()
-    spent = charts.Series("All models", tuple(found.get(start, ZERO) for start in starts))
+    spent = charts.Series("Spend", tuple(found.get(start, ZERO) for start in starts))
     chart = charts.Chart(
         tuple(charts.Bucket(start) for start in starts), (spent,), Unit.MONEY, Grain.MINUTE, height=170
     )
     used = sum(1 for cost in found.values() if cost)
-    return Minutes(chart, used, sum(found.values(), ZERO), models == 1)
+    return Minutes(chart, used, sum(found.values(), ZERO))

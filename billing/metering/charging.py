@@ -54,10 +54,10 @@ WITH drained AS ({deltas}), grouped AS MATERIALIZED (
         greatest(date_trunc('month', {belongs} AT TIME ZONE 'UTC')::date, c.oldest_open) AS period
     FROM grouped g JOIN price p ON p.id = g.price_id LEFT JOIN closed c ON c.org_id = g.org_id
 ), minutes AS (
-    INSERT INTO usage_minute AS u (org_id, minute, events, input_tokens, cached_tokens, output_tokens, cost)
-    SELECT org_id, minute, sum(events), sum(input_tokens), sum(cached_tokens), sum(output_tokens), sum(cost)
-    FROM rated GROUP BY 1, 2 ORDER BY 1, 2
-    ON CONFLICT (org_id, minute) DO UPDATE SET events = u.events + excluded.events,
+    INSERT INTO usage_minute AS u (org_id, minute, model_id, events, input_tokens, cached_tokens, output_tokens, cost)
+    SELECT org_id, minute, model_id, sum(events), sum(input_tokens), sum(cached_tokens), sum(output_tokens), sum(cost)
+    FROM rated GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (org_id, minute, model_id) DO UPDATE SET events = u.events + excluded.events,
         input_tokens = u.input_tokens + excluded.input_tokens, cached_tokens = u.cached_tokens + excluded.cached_tokens,
         output_tokens = u.output_tokens + excluded.output_tokens, cost = u.cost + excluded.cost
 ), hours AS (

@@ -97,11 +97,12 @@ class UsageDelta(models.Model):
 
 
 class UsageMinute(models.Model):
-    """Usage of an organization by the minute it occurred in, kept 35 days."""
+    """Usage of an organization by the minute it occurred in and model, kept 35 days."""
 
-    pk = models.CompositePrimaryKey("org_id", "minute")
+    pk = models.CompositePrimaryKey("org_id", "minute", "model_id")
     org_id = models.BigIntegerField()
     minute = models.DateTimeField()
+    model_id = models.SmallIntegerField()
     events = models.BigIntegerField()
     input_tokens = models.BigIntegerField()
     cached_tokens = models.BigIntegerField()

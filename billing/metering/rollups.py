@@ -79,7 +79,7 @@ IN_ORGANIZATIONS = "t.org_id = ANY(%(orgs)s) AND "
 ROLLUPS = (
     Rollup(
         "usage_minute",
-        _as_they_are("org_id", "minute"),
+        _as_they_are("org_id", "minute", "model_id"),
         _as_they_are("events", "input_tokens", "cached_tokens", "output_tokens", "cost"),
         kept=IN_ORGANIZATIONS + "t.minute >= %(since)s",
     ),

@@ -38,7 +38,7 @@ def _same(keys: tuple[str, ...], told: str, kept: str, sums: tuple[str, ...] = S
 
 
 BY_HOUR = ("org_id", "hour", "key_id", "model_id", "payer", "price_id")
-BY_MINUTE = ("org_id", "minute")
+BY_MINUTE = ("org_id", "minute", "model_id")
 MINUTE_SUMS = ("events", "input_tokens", "cached_tokens", "output_tokens", "cost")
 
 CHECKS = (
@@ -61,7 +61,7 @@ CHECKS = (
             f"SELECT *, date_trunc('minute', occurred_at, 'UTC') AS minute, 1 AS events FROM ({EVENTS}) e",
             f"""SELECT {", ".join((*BY_MINUTE, *MINUTE_SUMS))} FROM usage_minute
             WHERE {ours("org_id")} AND minute >= %(told)s
-            UNION ALL SELECT org_id, minute, {", ".join(MINUTE_SUMS)} FROM ({DELTAS}) d""",
+            UNION ALL SELECT {", ".join((*BY_MINUTE, *MINUTE_SUMS))} FROM ({DELTAS}) d""",
             MINUTE_SUMS,
         ),
     ),
@@ -69,10 +69,10 @@ CHECKS = (
         "hour_of_minutes",
         "usage by the hour is the sum of its minutes",
         _same(
-            ("org_id", "hour"),
-            f"""SELECT org_id, date_trunc('hour', minute, 'UTC') AS hour, {", ".join(MINUTE_SUMS)} FROM usage_minute
-            WHERE {ours("org_id")} AND minute >= %(told)s""",
-            f"""SELECT org_id, hour, {", ".join(MINUTE_SUMS)} FROM usage_hour
+            ("org_id", "hour", "model_id"),
+            f"""SELECT org_id, date_trunc('hour', minute, 'UTC') AS hour, model_id, {", ".join(MINUTE_SUMS)}
+            FROM usage_minute WHERE {ours("org_id")} AND minute >= %(told)s""",
+            f"""SELECT org_id, hour, model_id, {", ".join(MINUTE_SUMS)} FROM usage_hour
             WHERE {ours("org_id")} AND hour >= %(told)s""",
             MINUTE_SUMS,
         ),

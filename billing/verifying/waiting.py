@@ -22,14 +22,15 @@ CHECKS = (
         "usage_waiting",
         "what was accepted is charged within five minutes",
         f"""
-        SELECT d.org_id, d.minute, count(e.id) AS accepted, coalesce(m.events, 0) AS charged
-        FROM (SELECT DISTINCT org_id, minute FROM usage_delta WHERE {ours("org_id")}) d
-        JOIN usage_event e ON e.org_id = d.org_id AND date_trunc('minute', e.occurred_at, 'UTC') = d.minute
+        SELECT d.org_id, d.minute, d.model_id, count(e.id) AS accepted, coalesce(m.events, 0) AS charged
+        FROM (SELECT DISTINCT org_id, minute, model_id FROM usage_delta WHERE {ours("org_id")}) d
+        JOIN usage_event e ON e.org_id = d.org_id AND e.model_id = d.model_id
+            AND date_trunc('minute', e.occurred_at, 'UTC') = d.minute
             AND e.ts >= d.minute - interval '1 day' AND e.ts < d.minute + interval '1 day 1 minute'
-        LEFT JOIN usage_minute m ON m.org_id = d.org_id AND m.minute = d.minute
+        LEFT JOIN usage_minute m ON m.org_id = d.org_id AND m.minute = d.minute AND m.model_id = d.model_id
         WHERE e.accepted_at <= %(now)s::timestamptz - interval '5 minutes'
             AND NOT EXISTS (SELECT FROM usage_reversal r WHERE r.event_id = e.id)
-        GROUP BY d.org_id, d.minute, m.events HAVING count(e.id) > coalesce(m.events, 0)""",
+        GROUP BY d.org_id, d.minute, d.model_id, m.events HAVING count(e.id) > coalesce(m.events, 0)""",
     ),
     Check(
         "payment_stale",

@@ -195,7 +195,7 @@ CORRUPTIONS = [
         WITH taken AS (DELETE FROM usage_minute WHERE org_id = %(org)s RETURNING *)
         INSERT INTO usage_delta (org_id, key_id, minute, price_id, model_id, payer, events, input_tokens, cached_tokens,
                                  output_tokens, late_tokens)
-        SELECT org_id, 1, minute, 1, 1, 2, events, input_tokens, cached_tokens, output_tokens, 0 FROM taken""",
+        SELECT org_id, 1, minute, 1, model_id, 2, events, input_tokens, cached_tokens, output_tokens, 0 FROM taken""",
         {"usage_waiting"},
     ),
     Corruption(
