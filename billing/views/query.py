@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from django.http import Http404, HttpRequest
 
-from billing.graphs import lines
+from billing.graphs import movements
 from billing.ledger.models import Transfer
 
 E = TypeVar("E", bound=StrEnum)
@@ -69,7 +69,7 @@ def line(request: HttpRequest, name: str, org_id: int) -> Transfer | None:
     given = request.GET.get(name)
     if given is None:
         return None
-    found = lines.named(org_id, given)
+    found = movements.named(org_id, given)
     if found is None:
         raise _unknown(name)
     return found
