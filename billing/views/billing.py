@@ -19,6 +19,7 @@ from billing.ledger import balances
 from billing.payments import methods
 from billing.recharge import figures, looking, rules
 from billing.recharge.models import Standing
+from billing.settlement import ceilings
 from billing.views import ledger, query, reading, recharge_words
 from orgs import access
 from orgs.access import OrgRequest
@@ -46,7 +47,7 @@ def billing(request: OrgRequest, slug: str) -> HttpResponse:
         "month_end": monthends.last(org_id),
         **_cards(org_id),
         **_recharge(request, now),
-        "ceiling": settings.OVERDRAFT_CEILING_USD,
+        "ceiling": ceilings.of(org_id, now=now),
         **_head(request, now),
         **_grants(request),
         **ledger.part(request),
