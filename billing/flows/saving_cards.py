@@ -15,7 +15,10 @@ from billing.recharge import cards, rules
 def card_saved(setup_id: UUID, outcome: card_setups.Outcome, *, now: datetime) -> CardSetup | None:
     """Stripe said what became of a page to save a card on: by its answer, a webhook or the poller. None: not ours."""
     with transaction.atomic():
-        return card_setups.settle(setup_id, outcome, now=now)
+        setup = card_setups.settle(setup_id, outcome, now=now)
+        if setup is not None:
+            cards.saved_again(rules.locked(setup.wallet_id))
+        return setup
 
 
 def choose_card(org_id: int, method_id: int, *, now: datetime) -> PaymentMethod:
