@@ -18,6 +18,6 @@ Two rivers, one sea:
                                                      | balance -> limits -> graphs
     payment:  collect -> webhook -> outcome -> grant |
 
-Upstream pushes into the ledger, downstream pulls from it, the ledger calls no one. Start reading at `flows.py`,
+Upstream pushes into the ledger, downstream pulls from it, the ledger calls no one. Start reading at `flows/`,
 then `ledger/README.md`.
 """

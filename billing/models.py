@@ -23,7 +23,7 @@ from billing.payments.card_setups import CardSetup
 from billing.payments.models import Customer, Dispute, DisputeMovement, Intent, PaymentMethod, Refund
 from billing.payments.reconciliations import Reconciliation, ReconciliationFinding
 from billing.recharge.models import Attempt, Consent, Rule
-from billing.settlement.models import Settlement
+from billing.settlement.models import OverdraftCeiling, Settlement
 from billing.statements.models import (
     BillingDetails,
     DocumentCounter,
@@ -61,6 +61,7 @@ __all__ = [
     "LowBalanceArmed",
     "Notice",
     "NoticeSettings",
+    "OverdraftCeiling",
     "PayerBase",
     "PaymentMethod",
     "Plan",

@@ -8,6 +8,7 @@ from billing.api import usage as api_usage
 from billing.views import (
     alerts,
     billing,
+    billing_email,
     buying,
     cards,
     details,
@@ -52,6 +53,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/billing/credits.ics", billing.expiry_calendar, name="expiry_calendar"),
     path("o/<slug:slug>/alerts", alerts.alerts, name="alerts"),
     path("o/<slug:slug>/alerts/settings", alerts.settings, name="alert_settings"),
+    path("o/<slug:slug>/alerts/billing-email/again", billing_email.again, name="billing_email_again"),
+    path("billing-email/<str:token>", billing_email.confirm, name="billing_email"),
     path("o/<slug:slug>/billing/cards", cards.cards, name="cards"),
     path("o/<slug:slug>/billing/cards/add", cards.add, name="card_add"),
     path("o/<slug:slug>/billing/cards/added/<uuid:setup_id>", cards.setup, name="card_setup"),

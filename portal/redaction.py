@@ -22,6 +22,8 @@ KEEPING = (
     # The one-time keys that allauth puts into the paths of its mails.
     (re.compile(r"(/password/reset/key/)(?!done\b)[^\s/\"?]+"), rf"\1{MARK}"),
     (re.compile(r"(/confirm-email/)[^\s/\"?]+"), rf"\1{MARK}"),
+    # Signed links of our own mails: whoever has one may do what it says.
+    (re.compile(r"((?<!/alerts)/billing-email/|/recharge/(?:stop|finish)/)[^\s/\"?]+"), rf"\1{MARK}"),
 )
 WHOLE = re.compile(
     r"\b(?:sk|gw)-purser-[A-Za-z0-9_-]+"

@@ -74,6 +74,7 @@ RIGHTS: dict[str, May] = {
     "recharge_attempt": May(insert=ALL, update="finish_id"),
     # At period end. A month is closed by `ledger_period_close`, as the owner.
     "settlement": May(insert=ALL, update="stage intent_id tries first_failed_at next_try_at"),
+    "overdraft_ceiling": APPEND,
     # What people are told.
     "notice": May(insert=ALL, update="mail tries next_try_at sent_at sent_to unclear error"),
     "notice_settings": KEEP,

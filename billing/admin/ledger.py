@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from billing.admin import moving
+from billing.admin import ceilings, moving
 from billing.admin.acts import WithActs
 from billing.admin.reading import ReadOnly, exact
 from billing.ledger.models import Account, CreditGrant, Transfer, Wallet
@@ -10,7 +10,7 @@ from billing.ledger.models import Account, CreditGrant, Transfer, Wallet
 
 @admin.register(Wallet)
 class WalletAdmin(WithActs[Wallet]):
-    acts = (moving.GIVE, moving.FORGIVE)
+    acts = (moving.GIVE, moving.FORGIVE, ceilings.SET)
     list_display = ("id", "organization", "settled", "not_posted")
     list_select_related = ("organization",)
     search_fields = ("organization__slug", "organization__name")

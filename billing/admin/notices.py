@@ -49,9 +49,9 @@ class NoticeAdmin(ReadOnly[Notice]):
 
 @admin.register(NoticeSettings)
 class NoticeSettingsAdmin(ReadOnly[NoticeSettings]):
-    list_display = ("organization", "billing_email", "muted", "low_balance", "changed_at")
+    list_display = ("organization", "billing_email", "asked_email", "asked_by", "muted", "low_balance", "changed_at")
     search_fields = ("wallet__organization__slug",)
-    list_select_related = ("wallet__organization",)
+    list_select_related = ("wallet__organization", "asked_by")
 
     @admin.display(ordering="wallet_id")
     def organization(self, wishes: NoticeSettings) -> object:

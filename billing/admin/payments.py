@@ -12,6 +12,7 @@ from billing.admin import moving
 from billing.admin.acts import WithActs
 from billing.admin.reading import ReadOnly, exact
 from billing.money import from_cents
+from billing.payments.card_setups import CardSetup
 from billing.payments.models import Customer, Dispute, DisputeMovement, Intent, PaymentMethod, Refund
 
 
@@ -37,6 +38,22 @@ class IntentAdmin(WithActs[Intent]):
 class PaymentMethodAdmin(ReadOnly[PaymentMethod]):
     list_display = ("stripe_id", "wallet_id", "brand", "last4", "exp_month", "exp_year", "is_default", "detached_at")
     search_fields = ("=stripe_id", "wallet__organization__slug")
+
+
+@admin.register(CardSetup)
+class CardSetupAdmin(ReadOnly[CardSetup]):
+    """Somebody added a card without paying, and what came of it."""
+
+    list_display = ("created_at", "organization", "state", "created_by", "settled_at", "failure_code", "method")
+    list_filter = ("state",)
+    search_fields = ("=id", "=page_id", "=method__stripe_id", "wallet__organization__slug")
+    list_select_related = ("wallet__organization", "created_by", "method")
+    date_hierarchy = "created_at"
+    exclude = ("page_url",)  # opens the page for whoever has it
+
+    @admin.display(ordering="wallet_id")
+    def organization(self, setup: CardSetup) -> object:
+        return setup.wallet.organization
 
 
 @admin.register(Customer)

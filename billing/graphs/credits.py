@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from billing.graphs import adding
 from billing.ledger.balances import Balance
@@ -17,8 +18,8 @@ from billing.ledger.models import Account, CreditGrant, Transfer
 from billing.money import ZERO
 from billing.payments.models import Intent
 
-PAST_SHOWN = 50
-"""Used and expired grants on a page, latest first."""
+PAST_SHOWN = 20
+"""Used and expired grants on a page."""
 TAKE, GIVE_BACK = ("refund_asked", "dispute_withdrawn"), ("refund_returned", "dispute_reinstated")
 """The reasons of transfers by which refunds and disputes take credit, and give it back."""
 
@@ -102,9 +103,43 @@ def table(org_id: int) -> Table:
     )
 
 
-def past(org_id: int) -> list[Credit]:
-    """The latest grants of which nothing is left, with what was used, taken back and expired. Five queries."""
-    spent = list(_grants(org_id).filter(balance=0).order_by("-expires_at", "-pk")[:PAST_SHOWN])
+@dataclass(frozen=True, slots=True)
+class PastPage:
+    """Grants of which nothing is left, latest end first. `newer`, `older`: whether there are any beyond it."""
+
+    credits: tuple[Credit, ...]
+    newer: bool
+    older: bool
+
+
+def past_named(org_id: int, name: str) -> Account | None:
+    """The used or expired grant of this organization that a cursor names, None for any other text."""
+    if not name.isascii() or not name.isdigit() or len(name) > 18:
+        return None
+    return _grants(org_id).filter(pk=int(name), balance=0).first()
+
+
+def past(
+    org_id: int, *, before: Account | None = None, after: Account | None = None, size: int = PAST_SHOWN
+) -> PastPage:
+    """The latest ones, those that ended before `before`, or after `after`. Five queries, however many grants."""
+    found = _grants(org_id).filter(balance=0)
+    if after is not None:
+        rows = list(found.filter(_beyond(after, "gt")).order_by("expires_at", "pk")[: size + 1])
+        return PastPage(_told(rows[:size][::-1]), newer=len(rows) > size, older=True)
+    if before is not None:
+        found = found.filter(_beyond(before, "lt"))
+    rows = list(found.order_by("-expires_at", "-pk")[: size + 1])
+    return PastPage(_told(rows[:size]), newer=before is not None, older=len(rows) > size)
+
+
+def _beyond(account: Account, way: str) -> Q:
+    ends: dict[str, Any] = {f"expires_at__{way}": account.expires_at}
+    return Q(**ends) | Q(expires_at=account.expires_at, **{f"pk__{way}": account.pk})
+
+
+def _told(spent: Sequence[Account]) -> tuple[Credit, ...]:
+    """With what was used, taken back and expired. Four queries."""
     cards = _cards(spent)
     lost = dict(
         Transfer.objects.filter(debit__in=spent, credit__code__in=[Code.BREAKAGE, Code.PROMO_ISSUED])
@@ -113,10 +148,10 @@ def past(org_id: int) -> list[Credit]:
         .order_by()
     )
     back = _taken_back(spent)
-    return [
+    return tuple(
         _credit(account, ZERO, cards, expired=lost.get(account.pk, ZERO), back=back.get(account.pk, ZERO))
         for account in spent
-    ]
+    )
 
 
 def any_ever(org_id: int) -> bool:

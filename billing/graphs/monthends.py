@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from billing import wording
-from billing.graphs.lines import Movement
+from billing.graphs.movements import Movement
 from billing.money import from_cents
 from billing.payments.models import Intent
 from billing.settlement.models import Decided, Settlement, Stage, WrittenOff

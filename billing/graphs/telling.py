@@ -13,7 +13,8 @@ from billing import periods, wording
 from billing.catalog.models import AIModel
 from billing.coverage.models import Payer
 from billing.graphs import credits, lines
-from billing.graphs.lines import HourLine, Line, Movement, Page
+from billing.graphs.lines import HourLine, Line, Page
+from billing.graphs.movements import Movement
 from billing.ledger.models import CreditGrant
 from billing.payments.models import Intent
 
@@ -64,7 +65,7 @@ class Row:
 
     @property
     def promotional(self) -> bool:
-        return self.line.newest.is_money_in and lines.promotional(self.line.newest)
+        return self.line.newest.is_money_in and self.line.newest.is_promotional
 
 
 def rows(org_id: int, page: Page, opened: Collection[date], whole: Collection[date] = ()) -> list[Row]:

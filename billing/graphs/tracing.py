@@ -15,9 +15,9 @@ from django.db.models import Sum
 from billing import periods, wording
 from billing.catalog.models import AIModel, Price
 from billing.coverage.models import Payer
-from billing.graphs import charts, credits, lines, series
+from billing.graphs import charts, credits, movements, series
 from billing.graphs.axes import Grain, Unit
-from billing.graphs.lines import Movement
+from billing.graphs.movements import Movement
 from billing.ledger.chart import Code
 from billing.ledger.models import Accrual, CreditGrant, Transfer
 from billing.metering.models import UsageHour, UsageMinute
@@ -117,8 +117,8 @@ class HourTrace:
 
 def of_hour(org_id: int, hour: datetime, model_id: int) -> HourTrace:
     """What became of one hour of one model. A fixed number of queries, from the rollups."""
-    movements = lines.of_hour(org_id, hour, model_id)
-    charged = tuple(movement for movement in movements if movement.is_usage)
+    moved = movements.of_hour(org_id, hour, model_id)
+    charged = tuple(movement for movement in moved if movement.is_usage)
     rows = list(UsageHour.objects.filter(org_id=org_id, hour=hour, model_id=model_id, payer=Payer.CREDITS))
     accrued = Accrual.objects.filter(wallet=org_id, hour=hour, model=model_id).aggregate(open=Sum("amount"))["open"]
     return HourTrace(
@@ -130,7 +130,7 @@ def of_hour(org_id: int, hour: datetime, model_id: int) -> HourTrace:
         keys=_keys(org_id, rows),
         requests=sum(row.events for row in rows),
         posted=-sum((movement.amount for movement in charged), ZERO),
-        taken_back=sum((movement.amount for movement in movements if not movement.is_usage), ZERO),
+        taken_back=sum((movement.amount for movement in moved if not movement.is_usage), ZERO),
         accrued=accrued or ZERO,
         cost=sum((row.cost for row in rows), ZERO),
         minutes=_minutes(org_id, hour, model_id),

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.urls import NoReverseMatch
 
 from billing.notices import rendering
-from billing.notices.models import Mail, Notice
+from billing.notices.models import Kind, Mail, Notice
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +34,8 @@ class Told:
             case Mail.SENT:
                 many = self.notice.sent_to
                 return f"E-mailed to {many} {'address' if many == 1 else 'addresses'}"
+            case Mail.MUTED if self.notice.kind == Kind.BILLING_EMAIL:
+                return "Not e-mailed: not asked for any more"
             case Mail.MUTED:
                 return "Not by e-mail, as you chose"
             case Mail.FAILED:

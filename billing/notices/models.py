@@ -1,5 +1,6 @@
 """The tables of what people are told."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -19,9 +20,12 @@ class Kind(models.TextChoices):
     SETTLEMENT_FAILED = "settlement_failed", "Month-end charge failed"
     CARD_EXPIRING = "card_expiring", "Card expiring"
     CARD_CHANGED = "card_changed", "Card added or removed"
+    BILLING_EMAIL = "billing_email", "Billing e-mail to confirm"
 
 
-ALWAYS = (Kind.RECHARGE_PAUSED, Kind.SETTLEMENT_FAILED, Kind.RECEIPT, Kind.RECHARGE_CHANGED)
+ALWAYS = (
+    Kind.RECHARGE_PAUSED, Kind.SETTLEMENT_FAILED, Kind.RECEIPT, Kind.RECHARGE_CHANGED, Kind.BILLING_EMAIL,
+)  # fmt: skip
 """Mail about these cannot be switched off: something was charged, or stops unless somebody acts."""
 
 
@@ -73,18 +77,33 @@ class Notice(models.Model):
 
 
 class NoticeSettings(models.Model):
-    """What an organization wants to be told, and where. No row: everything, to its owners and billing people."""
+    """What an organization wants to be told, and where. No row: everything, to its owners and billing people.
+
+    `billing_email` was confirmed. `asked_email` is to be it and waits for that, since `asked_at`; `asked_number` counts the
+    letters to such addresses, and what ends them.
+    """
 
     wallet = models.OneToOneField(
         Wallet, models.PROTECT, primary_key=True, db_column="org_id", related_name="notice_settings"
     )
     billing_email = models.EmailField(blank=True, default="")
+    asked_email = models.EmailField("address to be confirmed", blank=True, default="", db_default="")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    asked_at = models.DateTimeField(null=True)
+    asked_number = models.PositiveIntegerField(default=0, db_default=0)
     muted = models.JSONField("kinds not wanted by mail", default=list)
     low_balance = models.JSONField("balances to be told at, plain decimal USD", default=list)
     changed_at = models.DateTimeField()
 
     class Meta:
         db_table = "notice_settings"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(asked_email="", asked_by__isnull=True, asked_at__isnull=True)
+                | ~Q(asked_email="") & Q(asked_by__isnull=False, asked_at__isnull=False),
+                name="notice_settings_asked_whole",
+            )
+        ]
 
 
 class LowBalanceArmed(models.Model):

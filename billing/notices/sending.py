@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import F
 
 from billing.notices import recipients, rendering
-from billing.notices.models import Kind, Mail, Notice, NoticeSettings
+from billing.notices.models import Mail, Notice, NoticeSettings
 
 log = structlog.get_logger(__name__)
 
@@ -75,11 +75,11 @@ def _claim(now: datetime) -> Notice | None:
 
 def _deliver(notice: Notice, server: BaseEmailBackend, now: datetime) -> int:
     """Answers 1 when it went out; raises `ServerAway`."""
-    wishes = NoticeSettings.objects.filter(pk=notice.wallet_id).first()
-    if not recipients.wants(Kind(notice.kind), wishes):
+    wishes = NoticeSettings.objects.select_related("asked_by").filter(pk=notice.wallet_id).first()
+    if not recipients.wants(notice, wishes):
         _move(notice, mail=Mail.MUTED)
         return 0
-    people = recipients.of(notice.wallet_id, wishes)
+    people = recipients.of(notice, wishes)
     if not people.addresses:
         return _not_sent(notice, "Nobody to send it to", for_good=True)
     if notice.unclear >= MOST_UNCLEAR:

@@ -1,6 +1,7 @@
 """Stripe lets go of a removed card: told by the clock, again and again until it is known.
 
-Detaching twice changes nothing there, so an unknown outcome is simply asked about. What Stripe says is only brought here;
+Detaching twice changes nothing there, so an unknown outcome is simply asked about. One that is still being charged (the
+same card was saved again meanwhile) is let go when that is over. What Stripe says is only brought here;
 applying it is `methods.told`, by way of `billing.flows`.
 """
 
@@ -12,7 +13,7 @@ from django.db import connection
 
 from billing.payments import answers, gateway
 from billing.payments.answers import Card
-from billing.payments.models import PaymentMethod
+from billing.payments.models import OPEN_STATES, PaymentMethod
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +23,7 @@ GONE = "resource_missing"
 DUE = """
 SELECT id FROM payment_method
 WHERE detached_at <= %(now)s AND released_at IS NULL
+    AND NOT EXISTS (SELECT FROM payment_intent i WHERE i.method_id = payment_method.id AND i.state = ANY(%(open)s))
     AND (checked_at IS NULL
         OR checked_at <= %(now)s::timestamptz - greatest('15 s', least('6 h', (%(now)s::timestamptz - detached_at) / 20)))
 ORDER BY checked_at NULLS FIRST, detached_at
@@ -49,7 +51,7 @@ def poll(apply: Apply, *, now: datetime) -> int:
 
 def due(*, now: datetime) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(DUE, {"now": now, "at_once": AT_ONCE})
+        cursor.execute(DUE, {"now": now, "open": [state.value for state in OPEN_STATES], "at_once": AT_ONCE})
         return [method_id for (method_id,) in cursor.fetchall()]
 
 

@@ -47,8 +47,9 @@ def expires_at(year: int, month: int) -> datetime:
 def save(org_id: int, card: Card, *, now: datetime, tell: bool = False) -> PaymentMethod:
     """Keep the card for later charges (A43); the first one is the default. Answers the card that is kept.
 
-    The same card again is not listed twice: what Stripe made of it this time is let go. `tell`: people are told of a new
-    one; of one that came with a payment the receipt tells.
+    The same card again is not listed twice: the new one, which its bank has just let be saved, takes the place of the old,
+    which Stripe lets go. A bank that always asks would refuse the old one for ever. `tell`: people are told of a new card;
+    of one that came with a payment the receipt tells.
     """
     known = PaymentMethod.objects.filter(stripe_id=card.method_id).first()
     if known is not None:
@@ -56,6 +57,10 @@ def save(org_id: int, card: Card, *, now: datetime, tell: bool = False) -> Payme
     same = (
         of(org_id).filter(brand=card.brand, last4=card.last4, exp_month=card.exp_month, exp_year=card.exp_year).first()
     )
+    is_default = same.is_default if same else default(org_id) is None
+    if same is not None:
+        same.detached_at, same.is_default = now, False
+        same.save(update_fields=["detached_at", "is_default"])
     made = PaymentMethod.objects.create(
         wallet_id=org_id,
         stripe_id=card.method_id,
@@ -63,13 +68,24 @@ def save(org_id: int, card: Card, *, now: datetime, tell: bool = False) -> Payme
         last4=card.last4,
         exp_month=card.exp_month,
         exp_year=card.exp_year,
-        is_default=same is None and default(org_id) is None,
+        is_default=is_default,
         created_at=now,
-        detached_at=now if same else None,
     )
     if same is None and tell:
         _tell(made, "added", f"{made.pk}:added", now)
-    return same or made
+    return made
+
+
+def successor(method: PaymentMethod) -> PaymentMethod | None:
+    """What took the place of a card when the same one was saved again. None: it was removed, or is there."""
+    if method.detached_at is None:
+        return None
+    return (
+        of(method.wallet_id)
+        .filter(brand=method.brand, last4=method.last4, exp_month=method.exp_month, exp_year=method.exp_year)
+        .filter(created_at=method.detached_at)
+        .first()
+    )
 
 
 # --- Choosing and removing -----------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from billing.payments import card_charges, disputes
 from billing.payments.card_charges import CannotCharge, CardOrder
 from billing.payments.models import Intent, Purpose, State
 from billing.payments.outcomes import Settled
-from billing.recharge import figures, finishing, ladder, levels, policy, rules, telling
+from billing.recharge import cards, figures, finishing, ladder, levels, policy, rules, telling
 from billing.recharge.models import Attempt, Rule, Standing, Why
 from billing.recharge.policy import Charge, Nothing, Situation, Stop, WhyNot
 
@@ -56,6 +56,7 @@ def heard(settled: Settled, *, now: datetime) -> None:
     rule = rules.locked(settled.org_id)
     if rule is None:
         return
+    cards.saved_again(rule)
     if settled.credited:
         credit_came(rule, now=now)
     intent = Intent.objects.get(pk=settled.intent_id)

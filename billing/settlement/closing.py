@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from billing import periods
@@ -20,7 +19,7 @@ from billing.ledger import accruals, expiry, posting, wallets
 from billing.ledger.chart import Code
 from billing.ledger.posting import Cause, Entry
 from billing.metering import charging
-from billing.settlement import deciding, dunning, owing
+from billing.settlement import ceilings, deciding, dunning, owing
 from billing.settlement.deciding import Decision
 from billing.settlement.models import Decided, Stage
 from billing.settlement.owing import Owing
@@ -108,15 +107,15 @@ def _settle_together(org_ids: list[int], period: date, run: Run) -> int:
         run.then(using, list(charged))
         return 0
     owed = owing.of(ready, period, recharging=run.recharging, now=run.now)
-    ceiling = settings.OVERDRAFT_CEILING_USD
-    decisions = {org_id: deciding.decide(owed[org_id].standing, ceiling=ceiling) for org_id in ready}
+    ceiling = ceilings.when(ready, _end(period))
+    decisions = {org_id: deciding.decide(owed[org_id].standing, ceiling=ceiling[org_id]) for org_id in ready}
     _write_off(decisions, owed, period, run.now)
     _close(ready, period, run.now)
     _replace_earlier(decisions)
     _record(decisions, owed, period, ceiling, run.now)
     for org_id, decision in decisions.items():
         if decision.decided == Decided.NO_CARD:
-            dunning.tell_no_card(org_id, period, deciding.chargeable(decision.carried, ceiling), now=run.now)
+            dunning.tell_no_card(org_id, period, deciding.chargeable(decision.carried, ceiling[org_id]), now=run.now)
     moved = {org_id for org_id, decision in decisions.items() if decision.decided != Decided.NOTHING}
     run.then(sorted(moved | set(using)), list(charged))
     return len(ready)
@@ -188,11 +187,12 @@ def _replace_earlier(decisions: dict[int, Decision]) -> None:
 RECORD = """
 INSERT INTO settlement (org_id, period, closed_at, overdraft_at_end, overdraft_at_closing, ceiling, decided, charge_cents,
                         written_off, written_off_as, carried, stage, tries, next_try_at)
-SELECT org_id, %(period)s, %(now)s, at_end, at_closing, %(ceiling)s, decided, cents, written_off, written_off_as, carried,
+SELECT org_id, %(period)s, %(now)s, at_end, at_closing, ceiling, decided, cents, written_off, written_off_as, carried,
     stage, 0, CASE stage WHEN 'due' THEN %(now)s END
-FROM unnest(%(orgs)s::bigint[], %(at_end)s::numeric[], %(at_closing)s::numeric[], %(decided)s::text[], %(cents)s::bigint[],
-            %(written_off)s::numeric[], %(as_)s::text[], %(carried)s::numeric[], %(stage)s::text[])
-    AS s (org_id, at_end, at_closing, decided, cents, written_off, written_off_as, carried, stage)
+FROM unnest(%(orgs)s::bigint[], %(at_end)s::numeric[], %(at_closing)s::numeric[], %(ceiling)s::numeric[],
+            %(decided)s::text[], %(cents)s::bigint[], %(written_off)s::numeric[], %(as_)s::text[], %(carried)s::numeric[],
+            %(stage)s::text[])
+    AS s (org_id, at_end, at_closing, ceiling, decided, cents, written_off, written_off_as, carried, stage)
 """
 
 
@@ -200,7 +200,7 @@ def _record(
     decisions: dict[int, Decision],
     owed: dict[int, Owing],
     period: date,
-    ceiling: Decimal,
+    ceiling: dict[int, Decimal],
     now: datetime,
 ) -> None:
     ours = [owed[org_id].standing for org_id in decisions]
@@ -208,8 +208,8 @@ def _record(
     values: dict[str, Any] = {
         "period": period,
         "now": now,
-        "ceiling": ceiling,
         "orgs": list(decisions),
+        "ceiling": [ceiling[org_id] for org_id in decisions],
         "at_end": [standing.at_end for standing in ours],
         "at_closing": [standing.now for standing in ours],
         "decided": [decision.decided.value for decision in made],

@@ -1,11 +1,17 @@
-"""The table of what was decided when a month was closed."""
+"""The tables of month ends: what was decided when a month was closed, and the ceilings that staff set."""
 
+from decimal import Decimal
+
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from billing.ledger.models import Wallet
 from billing.money import UsdField, bounded
 from billing.payments.models import MOST_CENTS, Intent
+
+MOST_CEILING = Decimal(1_000)
+"""USD: no organization has a higher ceiling."""
 
 
 class Decided(models.TextChoices):
@@ -113,3 +119,25 @@ class Settlement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.period:%Y-%m} of {self.wallet}"
+
+
+class OverdraftCeiling(models.Model):
+    """Staff set the ceiling of one organization: in force from `set_at` until the next one. Append-only (trigger)."""
+
+    wallet = models.ForeignKey(Wallet, models.PROTECT, db_column="org_id", related_name="ceilings")
+    usd = UsdField("ceiling, USD")
+    reason = models.TextField()
+    key = models.CharField(max_length=120, unique=True)
+    set_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    set_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "overdraft_ceiling"
+        constraints = [
+            models.CheckConstraint(condition=Q(usd__gt=0, usd__lte=MOST_CEILING), name="overdraft_ceiling_bounded"),
+            models.CheckConstraint(condition=~Q(reason=""), name="overdraft_ceiling_has_reason"),
+        ]
+        indexes = [models.Index(fields=["wallet", "-set_at", "-id"], name="overdraft_ceiling_newest")]
+
+    def __str__(self) -> str:
+        return f"${self.usd:,.2f} for {self.wallet}"

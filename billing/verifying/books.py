@@ -9,13 +9,14 @@ from django.db import connection, transaction
 
 from billing.ledger import audit, chains
 from billing.ledger.audit import Difference, Scope
-from billing.verifying import payments, recharges, reversals, settlement, statements, usage, waiting
+from billing.verifying import cards, payments, recharges, reversals, settlement, statements, usage, waiting
 
 CHECKS = (
     *audit.CHECKS,
     *chains.CHECKS,
     *usage.CHECKS,
     *payments.CHECKS,
+    *cards.CHECKS,
     *reversals.CHECKS,
     *recharges.CHECKS,
     *settlement.CHECKS,

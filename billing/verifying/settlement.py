@@ -56,6 +56,17 @@ CHECKS = (
                 = least(s.overdraft_at_end, s.overdraft_at_closing), false)""",
     ),
     Check(
+        "settlement_ceiling",
+        "a month is settled by the ceiling that staff had set for its organization when it ended, if any",
+        f"""
+        SELECT s.org_id, s.period, s.ceiling, c.usd AS ceiling_set, c.set_at
+        FROM settlement s CROSS JOIN LATERAL (
+            SELECT usd, set_at FROM overdraft_ceiling o
+            WHERE o.org_id = s.org_id AND o.set_at < (s.period + interval '1 month') AT TIME ZONE 'UTC'
+            ORDER BY o.set_at DESC, o.id DESC LIMIT 1) c
+        WHERE {ours("s.org_id")} AND s.period >= %(month)s AND s.ceiling <> c.usd""",
+    ),
+    Check(
         "settlement_written_off",
         "what settlements wrote off is in the ledger, in their month, and nothing else of the overdraft is",
         f"""

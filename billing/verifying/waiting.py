@@ -42,6 +42,14 @@ CHECKS = (
             OR state IN ('waiting', 'processing') AND created_at <= %(now)s::timestamptz - interval '1 day')""",
     ),
     Check(
+        "card_setup_stale",
+        "whether a card was saved is known within a day: its page closes after half an hour",
+        f"""
+        SELECT org_id, id AS setup, state, created_at, deadline FROM card_setup
+        WHERE {ours("org_id")} AND state IN ('created', 'unknown', 'waiting')
+            AND created_at <= %(now)s::timestamptz - interval '1 day'""",
+    ),
+    Check(
         "refund_stale",
         "a refund's outcome is known within an hour, and one on its way has arrived within 40 days",
         f"""

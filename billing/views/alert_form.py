@@ -40,7 +40,8 @@ class AlertForm(forms.Form):
         required=False,
         max_length=254,
         label="Billing e-mail",
-        help_text="Everything goes there. Empty: to the owners and to members with the billing role.",
+        help_text="Everything goes there, once the address is confirmed by the mail we send to it. Empty: to the owners"
+        " and to members with the billing role.",
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     thresholds = forms.CharField(
@@ -56,7 +57,7 @@ class AlertForm(forms.Form):
     def __init__(self, data: QueryDict | None, wishes: Wishes) -> None:
         super().__init__(data)
         self.initial = {
-            "billing_email": wishes.billing_email,
+            "billing_email": wishes.asked_email or wishes.billing_email,
             "thresholds": "\n".join(f"{amount:.2f}" for amount in wishes.thresholds),
         }
         for kind in CHOOSABLE:

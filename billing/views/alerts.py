@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from billing.notices import listing, wishes
+from billing.notices import confirming, listing, wishes
 from billing.notices.models import Notice
 from billing.views import reading
 from billing.views.alert_form import AlertForm
@@ -30,13 +30,18 @@ def settings(request: OrgRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form)
     said = form.cleaned_data
-    wishes.keep(
-        org_id,
-        billing_email=said["billing_email"],
-        mailed=form.mailed(),
-        thresholds=said["thresholds"],
-        now=timezone.now(),
-    )
+    try:
+        wishes.keep(
+            org_id,
+            billing_email=said["billing_email"],
+            mailed=form.mailed(),
+            thresholds=said["thresholds"],
+            by=request.user.pk,
+            now=timezone.now(),
+        )
+    except confirming.TooManyLetters as refusal:
+        form.add_error("billing_email", str(refusal))
+        return _page(request, form)
     messages.success(request, "Saved. From now on mail goes out like this.")
     return redirect("billing:alerts", slug=slug)
 

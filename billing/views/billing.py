@@ -19,9 +19,13 @@ from billing.ledger import balances
 from billing.payments import methods
 from billing.recharge import figures, looking, rules
 from billing.recharge.models import Standing
+from billing.settlement import ceilings
 from billing.views import ledger, query, reading, recharge_words
 from orgs import access
 from orgs.access import OrgRequest
+
+PAST_PLACE = ("past_before", "past_after")
+"""What an address says about the place among used and expired grants."""
 
 
 class Grants(StrEnum):
@@ -43,7 +47,7 @@ def billing(request: OrgRequest, slug: str) -> HttpResponse:
         "month_end": monthends.last(org_id),
         **_cards(org_id),
         **_recharge(request, now),
-        "ceiling": settings.OVERDRAFT_CEILING_USD,
+        "ceiling": ceilings.of(org_id, now=now),
         **_head(request, now),
         **_grants(request),
         **ledger.part(request),
@@ -97,8 +101,28 @@ def _grants(request: OrgRequest) -> dict[str, Any]:
     table = credits.table(request.organization.pk)
     return {
         "table": table,
+        **_past(request, shown=which is Grants.PAST),
+        "past_summary": f"{table.past:,} used and expired grants",
         "calendar_url": reverse("billing:expiry_calendar", args=[request.organization.slug]) if table.credits else "",
-        "past": credits.past(request.organization.pk) if which is Grants.PAST else None,
-        "grants_url": query.link(request, {"grants": "past" if which is Grants.OPEN else ""}, anchor="credits"),
+        "grants_url": query.link(
+            request, {"grants": "past" if which is Grants.OPEN else ""}, anchor="credits", without=PAST_PLACE
+        ),
         "credit_decimals": wording.decimals_needed(*(one.left for one in table.credits), table.overdraft, table.debt),
+    }
+
+
+def _past(request: OrgRequest, *, shown: bool) -> dict[str, Any]:
+    """A page of used and expired grants, when they are asked for."""
+    org_id = request.organization.pk
+    before, after = (query.past_grant(request, name, org_id) for name in PAST_PLACE)
+    page = credits.past(org_id, before=before, after=after) if shown else None
+
+    def to(name: str, place: int) -> str:
+        ends = page.credits[place] if page and page.credits else None
+        return query.link(request, {name: str(ends.account_id)}, anchor="credits", without=PAST_PLACE) if ends else ""
+
+    return {
+        "past": page,
+        "past_newer_url": to("past_after", 0) if page and page.newer else "",
+        "past_older_url": to("past_before", -1) if page and page.older else "",
     }

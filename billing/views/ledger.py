@@ -7,8 +7,8 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from billing.graphs import credits, lines, monthends, takenback, telling, tracing
-from billing.graphs.lines import Kind, Movement
+from billing.graphs import credits, lines, monthends, movements, takenback, telling, tracing
+from billing.graphs.movements import Kind, Movement
 from billing.graphs.telling import Row
 from billing.ledger.models import Transfer
 from billing.metering.models import UsageReversal
@@ -39,7 +39,7 @@ def part(request: OrgRequest) -> dict[str, Any]:
         "kind": kind,
         "page": page,
         "rows": [(row, _toggle(request, "open", row), _toggle(request, "whole", row)) for row in rows],
-        "extent": lines.extent(org_id, kind),
+        "extent": movements.extent(org_id, kind),
         "exact": query.flag(request, "exact"),
         "decimals": telling.decimals(page, rows),
         "exact_url": query.link(request, {"exact": "" if query.flag(request, "exact") else "1"}, anchor="ledger"),
@@ -53,8 +53,8 @@ def part(request: OrgRequest) -> dict[str, Any]:
 @access.requires(access.READ)
 @reading.page
 def why(request: OrgRequest, slug: str, line: str) -> HttpResponse:
-    transfer = lines.named(request.organization.pk, line)
-    movement = lines.movement(request.organization.pk, transfer) if transfer else None
+    transfer = movements.named(request.organization.pk, line)
+    movement = movements.of_transfer(request.organization.pk, transfer) if transfer else None
     if transfer is None or movement is None:
         raise Http404("No such line.")
     if movement.is_usage:
@@ -72,7 +72,7 @@ def _standing_alone(request: OrgRequest, transfer: Transfer, movement: Movement)
     payment = Intent.objects.filter(pk=grant.payment_id).first() if grant and grant.payment_id else None
     if movement.reason == "settlement":
         payment = Intent.objects.filter(pk=movement.cause_id, wallet=request.organization.pk).first()
-    after = lines.settled_after(request.organization.pk, transfer)
+    after = movements.settled_after(request.organization.pk, transfer)
     refund, dispute = takenback.behind(request.organization.pk, movement.cause_kind, movement.cause_id)
     return {
         "movement": movement,

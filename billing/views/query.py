@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from django.http import Http404, HttpRequest
 
-from billing.graphs import lines
-from billing.ledger.models import Transfer
+from billing.graphs import credits, movements
+from billing.ledger.models import Account, Transfer
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -69,7 +69,18 @@ def line(request: HttpRequest, name: str, org_id: int) -> Transfer | None:
     given = request.GET.get(name)
     if given is None:
         return None
-    found = lines.named(org_id, given)
+    found = movements.named(org_id, given)
+    if found is None:
+        raise _unknown(name)
+    return found
+
+
+def past_grant(request: HttpRequest, name: str, org_id: int) -> Account | None:
+    """A used or expired grant of this organization, by its number."""
+    given = request.GET.get(name)
+    if given is None:
+        return None
+    found = credits.past_named(org_id, given)
     if found is None:
         raise _unknown(name)
     return found

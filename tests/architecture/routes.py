@@ -61,6 +61,7 @@ PAGES = (
     Page("billing:expiry_calendar", READ, get=200),
     Page("billing:alerts", READ, get=200),
     Page("billing:alert_settings", MOVE_MONEY, post=302, sends={"billing_email": "", "thresholds": "20.00"}),
+    Page("billing:billing_email_again", MOVE_MONEY, post=302),
     Page("billing:cards", READ, get=200),
     Page("billing:card_add", MOVE_MONEY, post=302, throttle=throttle.CHECKOUT),
     Page("billing:card_setup", MOVE_MONEY, get=200, object="setup_id"),
@@ -115,6 +116,7 @@ OWN = (
     Own("billing:api_docs", 200, 405, 200, 405),
     Own("billing:recharge_stop", 404, 404, 404, 404, kwargs={"token": "not-ours"}),
     Own("billing:recharge_finish", 404, 404, 404, 404, kwargs={"token": "not-ours"}),
+    Own("billing:billing_email", 404, 404, 404, 404, kwargs={"token": "not-ours"}),
     Own("billing:recharge_paid", 404, 405, 404, 405, kwargs={"intent_id": "0196340c-8b1e-7c3a-9f00-5a1b2c3d4e5f"}),
     Own("brand", 200, 405, 200, 405),
     Own("theme", 405, 302, 405, 302, sends={"theme": "dark"}),
@@ -196,7 +198,7 @@ STAFF_PAGES = {
 STAFF_DOORS = ("admin:login", "admin:logout")
 STAFF_KINDS = ("changelist", "add", "history", "delete", "change")
 """The pages Django makes for every table shown there: `admin:<app>_<table>_<kind>`."""
-STAFF_ACTS = ("billing_intent_refund", "billing_wallet_give", "billing_wallet_forgive")
+STAFF_ACTS = ("billing_intent_refund", "billing_wallet_give", "billing_wallet_forgive", "billing_wallet_ceiling")
 """What staff can do with one row: a page to ask and to confirm, `admin:<app>_<table>_<act>`."""
 STAFF_CATCH_ALLS = ("(?P<url>.*)$", "<path:object_id>/")
 """Unnamed: a 404 or a redirect to a page named above."""

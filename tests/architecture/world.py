@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from billing import periods
 from billing.graphs import lines
+from billing.graphs.movements import Kind
 from billing.limits import resolved
 from billing.metering import gateways, partitions
 from billing.statements import issuing, receipts
@@ -125,7 +126,7 @@ def _things(org: Organization, member: User, *, now: datetime) -> dict[str, str]
     membership = people.member(org, member, Role.DEVELOPER)
     key = people.key(org, "prod-api")
     grant = usage.bought(org, "100.00", now=now)
-    line = lines.read(org.pk, lines.Kind.ALL).lines[0].newest.name
+    line = lines.read(org.pk, Kind.ALL).lines[0].newest.name
     assert grant.payment_id is not None
     receipts.issue(grant.payment_id, now=now)
     return {

@@ -92,6 +92,27 @@ PAYMENTS = [
         " '{month}', closed_at, 1, 1, 10, 'charge', 500, 0, '', 0, 'due', 0, now() FROM settlement LIMIT 1",
         CHECK, "settlement_adds_up",
     ),
+    Attack("rewrite a ceiling", "UPDATE overdraft_ceiling SET usd = 900"),
+    Attack("delete ceilings", "DELETE FROM overdraft_ceiling"),
+    Attack("empty ceilings", "TRUNCATE overdraft_ceiling"),
+    Attack(
+        "a ceiling above the highest",
+        "INSERT INTO overdraft_ceiling (org_id, usd, reason, key, set_by_id, set_at)"
+        " VALUES ({acme}, 1000.01, 'because', 'k', {alice}, now())",
+        CHECK, "overdraft_ceiling_bounded",
+    ),
+    Attack(
+        "a ceiling that is no number",
+        "INSERT INTO overdraft_ceiling (org_id, usd, reason, key, set_by_id, set_at)"
+        " VALUES ({acme}, 'NaN', 'because', 'k', {alice}, now())",
+        CHECK, "overdraft_ceiling_bounded",
+    ),
+    Attack(
+        "a ceiling for no reason",
+        "INSERT INTO overdraft_ceiling (org_id, usd, reason, key, set_by_id, set_at)"
+        " VALUES ({acme}, 10, '', 'k', {alice}, now())",
+        CHECK, "overdraft_ceiling_has_reason",
+    ),
     Attack(
         "close this month early",
         "SELECT ledger_period_close(ARRAY[{acme}::bigint], '{month}', now())",

@@ -21,6 +21,7 @@ from billing.metering.reversing import Reversal
 from billing.payments import answers
 from billing.payments.models import Intent, Refund
 from billing.payments.outcomes import Paid
+from billing.settlement import ceilings
 from billing.statements import issuing
 from billing.webhooks.models import InboxEvent
 from orgs import keys
@@ -125,6 +126,7 @@ def made() -> Target:
         "closed": periods.month_of(then), "used_key": f"pay:{paid.pk}",
         "day": f"usage_event_{now:%Y%m%d}", "database": connection.settings_dict["NAME"],
     }  # fmt: skip
+    ceilings.put(acme.pk, Decimal(20), reason="A test", nonce=uuid4(), by=alice.pk, now=now)
     months.closed(now)
     with transaction.atomic():
         issuing.issue(acme.pk, facts["closed"], now=now)

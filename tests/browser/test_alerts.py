@@ -62,8 +62,16 @@ def test_alice_chooses_what_she_gets(visitor: Page, portal: str, alice_client: C
     visitor.get_by_label("Card added or removed").check()
     visitor.get_by_role("button", name="Save").click()
     expect(visitor.get_by_text("Saved. From now on mail goes out like this.")).to_be_visible()
+    expect(visitor.get_by_text("bills@acme.example waits to be confirmed.")).to_be_visible()
+    assert violations(visitor) == []
     sending.send(now=datetime.now(UTC))
     assert mail.outbox[-1].to == ["bills@acme.example"]
+    link = re.search(r"/billing-email/\S+", str(mail.outbox[-1].body))
+    assert link
+    visitor.goto(portal + link[0])
+    assert violations(visitor) == []
+    visitor.get_by_role("button", name="Confirm this address").press("Enter")
+    expect(visitor.get_by_role("heading", name="Confirmed")).to_be_visible()
 
 
 def test_mails_in_both_colour_schemes(page: Page, acme: Organization, tmp_path: Path, settings: Any) -> None:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from billing import flows
-from billing.graphs import lines
+from billing.graphs import movements
 from billing.ledger.models import Transfer
 from billing.payments import answers
 from billing.payments.models import Intent, Refund
@@ -61,7 +61,7 @@ def trouble(acme: Organization) -> None:
 def why(acme: Organization, reasons: Sequence[str]) -> dict[str, str]:
     """The pages that say why, one for each reason."""
     found = Transfer.objects.filter(wallet=acme.pk, reason__in=reasons).order_by("id")
-    moved = [movement for transfer in found if (movement := lines.movement(acme.pk, transfer))]
+    moved = [movement for transfer in found if (movement := movements.of_transfer(acme.pk, transfer))]
     return {f"why-{one.reason}-{one.account_code}": f"/o/acme/billing/ledger/{one.name}" for one in moved}
 
 

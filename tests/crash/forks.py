@@ -184,7 +184,10 @@ def _noted(reached: set[str]) -> ExitStack:
     stack = ExitStack()
     for name in everything():
         module, attribute = (flows if name.startswith("flows.") else tasks), name.partition(".")[2]
-        stack.enter_context(mock.patch.object(module, attribute, noting(name, getattr(module, attribute))))
+        function = getattr(module, attribute)
+        # A flow is known in its room too, where others of its kind call it.
+        for home in {module, sys.modules.get(getattr(function, "__module__", ""), module)}:
+            stack.enter_context(mock.patch.object(home, attribute, noting(name, function)))
     return stack
 
 

@@ -1,6 +1,5 @@
 """What a path is. The paths themselves stand in modules of their own; `ALL` in `every.py` has them all."""
 
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,12 +63,8 @@ class Path:
 
 
 def everything() -> set[str]:
-    """All of `billing/flows.py` and `billing/tasks.py`: what moves money, by whomever it is started."""
-    own = {
-        f"flows.{name}"
-        for name, value in vars(flows).items()
-        if inspect.isfunction(value) and value.__module__ == flows.__name__ and not name.startswith("_")
-    }
+    """All of `billing/flows` and `billing/tasks.py`: what moves money, by whomever it is started."""
+    own = {f"flows.{name}" for name in flows.__all__}
     return own | {name.removeprefix("billing.") for name in current_app.tasks if name.startswith(f"{tasks.__name__}.")}
 
 

@@ -19,6 +19,7 @@ from billing.notices.wishes import CHOOSABLE
 from billing.payments.card_setups import CardSetup
 from billing.payments.models import Intent, PaymentMethod, Refund
 from billing.recharge.models import Rule as RechargeRule
+from billing.settlement.models import OverdraftCeiling
 from billing.statements.models import BillingDetails
 from orgs.models import ApiKey, Membership, Organization, User
 
@@ -30,7 +31,8 @@ Rule = Callable[[Says, Rows, Rows], bool]
 TABLES: dict[str, Callable[[], Any]] = {
     "intents": lambda: Intent.objects.values_list("amount_cents", "key", "wallet_id", "purpose", "state"),
     "alerts": lambda: [
-        (row.wallet_id, row.billing_email, str(row.muted), str(row.low_balance)) for row in NoticeSettings.objects.all()
+        (row.wallet_id, row.billing_email or row.asked_email, str(row.muted), str(row.low_balance))
+        for row in NoticeSettings.objects.all()
     ],
     "cards": lambda: PaymentMethod.objects.values_list("pk", "is_default", "detached_at"),
     "card setups": lambda: CardSetup.objects.values_list("key", "wallet_id", "state"),
@@ -48,6 +50,7 @@ TABLES: dict[str, Callable[[], Any]] = {
     "grants": lambda: CreditGrant.objects.values_list(
         "pk", "title", "reason", "source", "account__granted", "account__expires_at"
     ),
+    "ceilings": lambda: OverdraftCeiling.objects.values_list("wallet_id", "usd", "reason"),
     "transfers": lambda: Transfer.objects.values_list("pk", "amount", "reason"),
 }
 
@@ -214,6 +217,14 @@ def refunded(says: Says, gone: Rows, new: Rows) -> bool:
     return (
         len(made) == 1 and says.get("confirmed") == "yes" and made[0][0] == cents(says["amount"])
         and newlines(made[0][1]) == newlines(says["reason"].strip())
+    )  # fmt: skip
+
+
+def ceiling_set(says: Says, gone: Rows, new: Rows) -> bool:
+    made, amount = list(new.get("ceilings", ())), cents(says["amount"])
+    return (
+        len(made) == 1 and set(new) == {"ceilings"} and not gone and says.get("confirmed") == "yes" and amount is not None
+        and made[0][1] == Decimal(amount) / 100 and newlines(made[0][2]) == newlines(says["reason"].strip())
     )  # fmt: skip
 
 

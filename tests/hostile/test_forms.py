@@ -81,6 +81,7 @@ FORMS = (
     Form("billing:purchase_check"),
     Form("billing:purchase_cancel", stored.canceled),
     Form("billing:alert_settings", stored.alerts_kept, ALERTS, ("billing_email", "thresholds", "expiring")),
+    Form("billing:billing_email_again"),
     Form("billing:card_add", stored.card_begun, {"nonce": NONCE}, ("nonce",)),
     Form("billing:card_setup_check"),
     Form("billing:card_setup_cancel"),
@@ -136,6 +137,7 @@ FORMS = (
         STAFF,
     ),
     Form("admin:billing_wallet_forgive", good=ACT, hostile=("amount", "reason", "nonce"), who=STAFF),
+    Form("admin:billing_wallet_ceiling", stored.ceiling_set, ACT, ("amount", "reason", "nonce", "confirmed"), STAFF),
 )
 
 
@@ -164,6 +166,7 @@ def address_of(world: World, form: Form) -> str:
         "admin:billing_intent_refund": f"/admin/billing/intent/{world.own['paid']}/refund/",
         "admin:billing_wallet_give": f"/admin/billing/wallet/{world.acme.pk}/give/",
         "admin:billing_wallet_forgive": f"/admin/billing/wallet/{world.acme.pk}/forgive/",
+        "admin:billing_wallet_ceiling": f"/admin/billing/wallet/{world.acme.pk}/ceiling/",
         "admin:login": "/admin/login/",
     }
     if form.name in acts:

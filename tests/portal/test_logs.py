@@ -112,6 +112,10 @@ def test_it_is_taken_out_wherever_it_stands(lines: io.StringIO, kind: str, place
         ("GET /accounts/password/reset/key/done/", "GET /accounts/password/reset/key/done/"),
         ("GET /accounts/confirm-email/Mg:1abc:xyz/", "GET /accounts/confirm-email/[redacted]/"),
         ("GET /accounts/confirm-email/", "GET /accounts/confirm-email/"),
+        ("POST /billing-email/eyJvIjoxfQ:abc", "POST /billing-email/[redacted]"),
+        ("POST /recharge/stop/eyJvIjoxfQ:abc", "POST /recharge/stop/[redacted]"),
+        ("GET /recharge/finish/eyJhIjoxfQ:abc", "GET /recharge/finish/[redacted]"),
+        ("POST /o/acme/alerts/billing-email/again", "POST /o/acme/alerts/billing-email/again"),
     ],
 )
 def test_what_stands_around_it_is_kept(said: str, kept: str) -> None:

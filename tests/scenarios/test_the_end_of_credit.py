@@ -111,7 +111,7 @@ def test_around_the_last_minute_each_request_is_paid_by_when_it_occurred(
     report(key, end + HOUR, "0.25", now=end + HOUR, complete=end)
     assert flows.expire(now=end + 2 * HOUR) == 1
     flows.sweep(now=end + 3 * HOUR)
-    (old,) = credits.past(acme.pk)
+    (old,) = credits.past(acme.pk).credits
     assert (old.granted, old.used, old.expired, old.back) == (4, 1, 3, 0)
     (new,) = credits.table(acme.pk).credits
     assert (new.left, new.used) == (Decimal("9.25"), Decimal("0.75"))
@@ -137,7 +137,7 @@ def test_late_use_draws_on_credit_that_has_ended_until_its_end_is_complete(
     live(end + 80 * HOUR, end + 90 * HOUR)
     flows.sweep(now=end + 90 * HOUR)
 
-    (old,) = credits.past(acme.pk)
+    (old,) = credits.past(acme.pk).credits
     assert (old.granted, old.used, old.expired, old.back) == (20, Decimal("7.75"), Decimal("12.25"), 0)
     (new,) = credits.table(acme.pk).credits
     assert (new.granted, new.left) == (50, 49)
@@ -157,6 +157,6 @@ def test_each_grant_keeps_its_own_record_whatever_else_there_is(
     live(start + 9 * DAY, start + 44 * DAY)
     # One mail for the two of one day, with what was left of the one that still had something.
     assert subjects() == ["$1.50 of credit expires on 19 Apr 2026, Acme Research"] * 3
-    records = [(one.granted, one.used, one.expired, one.back) for one in credits.past(acme.pk)]
+    records = [(one.granted, one.used, one.expired, one.back) for one in credits.past(acme.pk).credits]
     assert sorted(records) == [(2, Decimal("0.5"), Decimal("1.5"), 0), (3, 3, 0, 0)]
     assert [one.left for one in credits.table(acme.pk).credits] == [10]

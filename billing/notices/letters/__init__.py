@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from billing.notices.letters import cards, credit, payments, recharge
+from billing.notices.letters import address, cards, credit, payments, recharge
 from billing.notices.letters.letter import About, Facts, Letter
 from billing.notices.models import Kind
 
@@ -20,6 +20,7 @@ WRITERS: dict[Kind, Writer] = {
     Kind.SETTLEMENT_FAILED: payments.settlement_failed,
     Kind.CARD_EXPIRING: cards.expiring,
     Kind.CARD_CHANGED: cards.changed,
+    Kind.BILLING_EMAIL: address.confirm,
 }
 
 

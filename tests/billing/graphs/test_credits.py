@@ -77,7 +77,7 @@ def test_used_and_expired_grants_say_which_they_are(acme: Organization, key: Api
     books.charged(now=NOW - timedelta(days=28))
     wallets.lock([acme.pk])
     expiry.expire([acme.pk], now=NOW, watermark=NOW)
-    [past] = credits.past(acme.pk)
+    [past] = credits.past(acme.pk).credits
     assert (past.granted, past.used, past.expired, past.left) == (3, Decimal("0.7"), Decimal("2.3"), 0)
     assert credits.table(acme.pk).past == 1
 
@@ -87,3 +87,30 @@ def test_the_table_costs_the_same_however_many_grants(acme: Organization, django
         usage.bought(acme, "5", now=NOW - number * HOUR)
     with django_assert_num_queries(6):
         assert len(credits.table(acme.pk).credits) == 7
+
+
+def test_all_used_and_expired_grants_are_there_page_by_page(acme: Organization, django_assert_num_queries: Any) -> None:
+    """Two of each end, so that the cursor has to tell them apart."""
+    for number in range(7):
+        usage.given(acme, "1", now=NOW - timedelta(days=30), days=5 + number // 2)
+    wallets.lock([acme.pk])
+    expiry.expire([acme.pk], now=NOW, watermark=NOW)
+    whole = credits.past(acme.pk)
+    assert (len(whole.credits), whole.newer, whole.older) == (7, False, False)
+
+    pages = [credits.past(acme.pk, size=3)]
+    while pages[-1].older:
+        last = credits.past_named(acme.pk, str(pages[-1].credits[-1].account_id))
+        with django_assert_num_queries(4):  # a fifth where there are payments
+            pages.append(credits.past(acme.pk, before=last, size=3))
+    assert [len(page.credits) for page in pages] == [3, 3, 1]
+    assert tuple(one for page in pages for one in page.credits) == whole.credits
+    first = credits.past_named(acme.pk, str(pages[1].credits[0].account_id))
+    assert credits.past(acme.pk, after=first, size=3).credits == pages[0].credits
+
+
+def test_a_cursor_names_a_grant_of_which_nothing_is_left(acme: Organization, charlie_personal: Organization) -> None:
+    open_ = usage.bought(acme, "5", now=NOW)
+    theirs = usage.bought(charlie_personal, "5", now=NOW)
+    for name in ("", "x", "-1", "٣", "9" * 30, str(open_.account_id), str(theirs.account_id)):
+        assert credits.past_named(acme.pk, name) is None

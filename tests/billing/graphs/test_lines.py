@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from billing import periods
 from billing.catalog.models import AIModel
-from billing.graphs import lines, telling
-from billing.graphs.lines import Kind, Line, Page
+from billing.graphs import lines, movements, telling
+from billing.graphs.lines import Line, Page
+from billing.graphs.movements import Kind
 from billing.ledger import accruals, expiry, wallets
 from billing.ledger.models import Transfer, Wallet
 from orgs.models import Organization
@@ -136,7 +137,7 @@ def test_what_is_asked_for_alone_is_all_there_is_of_it(org: int, model: int) -> 
     assert reasons(Kind.MONEY_IN) == ["promotion"]
     assert reasons(Kind.USAGE) == ["usage"]
     assert reasons(Kind.EXPIRY) == ["expiry"]
-    assert [lines.extent(org, kind).number for kind in Kind] == [4, 1, 2, 1]
+    assert [movements.extent(org, kind).number for kind in Kind] == [4, 1, 2, 1]
 
 
 def test_a_line_is_found_by_its_name_and_only_by_its_owner(
@@ -145,15 +146,15 @@ def test_a_line_is_found_by_its_name_and_only_by_its_owner(
     buy(org, "10", at=MORNING)
     [line] = lines.read(org, Kind.ALL).lines
     assert line.newest.name == "2026-03.1"
-    assert lines.named(org, "2026-03.1") == transfer(line)
-    assert lines.named(charlie_personal.pk, "2026-03.1") is None
+    assert movements.named(org, "2026-03.1") == transfer(line)
+    assert movements.named(charlie_personal.pk, "2026-03.1") is None
 
 
 @pytest.mark.parametrize(
     "name", ["", "1", "2026-03", "2026-03.", "2026-03.x", "2026-3.1", "2026-13.1", "2026-03.²", "2026-03.9" + "9" * 20]
 )
 def test_another_text_names_no_line(org: int, name: str) -> None:
-    assert lines.named(org, name) is None
+    assert movements.named(org, name) is None
 
 
 # --- Sums ----------------------------------------------------------------------------------------------------------
@@ -189,8 +190,8 @@ def test_opening_and_lines_make_closing_over_any_books(model: int, acts: list[tu
         assert page.opening + sum((line.amount for line in page.lines), Decimal(0)) == page.closing
         assert len(page.lines) <= size
     # The same lines one by one, and on the way back.
-    movements = [movement for line in whole for movement in line.movements]
-    assert len(movements) == len({movement.id for movement in movements}) == lines.extent(org, Kind.ALL).number
+    moved = [movement for line in whole for movement in line.movements]
+    assert len(moved) == len({movement.id for movement in moved}) == movements.extent(org, Kind.ALL).number
     for newer, older in pairwise(read):
         back = lines.read(org, Kind.ALL, size=len(newer.lines), after=transfer(older.lines[0], newest=True))
         assert (back.lines, back.closing, back.opening) == (newer.lines, newer.closing, newer.opening)

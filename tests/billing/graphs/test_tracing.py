@@ -82,9 +82,7 @@ def test_late_use_is_told_apart_until_it_is_posted(acme: Organization, key: ApiK
     assert later.adds_up
 
 
-def test_other_models_have_no_part_in_it(
-    acme: Organization, key: ApiKey, model: AIModel, other_model: AIModel
-) -> None:
+def test_other_models_have_no_part_in_it(acme: Organization, key: ApiKey, model: AIModel, other_model: AIModel) -> None:
     usage.bought(acme, "10", now=HOUR - periods.HOUR)
     for used in (model, other_model):
         books.accepted(key, used, HOUR, tokens_in=1_000_000, tokens_out=0)

@@ -81,5 +81,8 @@ FACTS: dict[str, tuple[Kind, dict[str, str | int | bool | None]]] = {
     "card expiring": (
         Kind.CARD_EXPIRING, {"brand": "visa", "last4": "4242", "exp_month": 11, "exp_year": 2026},
     ),
+    "billing email": (
+        Kind.BILLING_EMAIL, {"number": 1, "token": "confirm-me", "until": "2026-04-02T16:00:00+00:00"},
+    ),
     "card removed": (Kind.CARD_CHANGED, {"what": "removed", "brand": "mastercard", "last4": "4444"}),
 }  # fmt: skip

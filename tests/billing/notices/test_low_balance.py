@@ -25,7 +25,7 @@ HOUR = timedelta(hours=1)
 
 
 def wants(org: Organization, *amounts: str) -> None:
-    wishes.keep(org.pk, billing_email="", mailed=(), thresholds=[Decimal(amount) for amount in amounts], now=NOW)
+    wishes.keep(org.pk, billing_email="", mailed=(), thresholds=[Decimal(amount) for amount in amounts], by=0, now=NOW)
 
 
 def credited(org: Organization, amount: str, *, hours: int = 0, days: int = 30) -> None:
@@ -197,7 +197,7 @@ def test_it_tells_what_the_rule_tells(
     with transaction.atomic():
         org = Organization.objects.create(kind="team", slug="x", name="X")
         model = catalog.model("m")
-        wishes.keep(org.pk, billing_email="", mailed=(), thresholds=thresholds, now=NOW)
+        wishes.keep(org.pk, billing_email="", mailed=(), thresholds=thresholds, by=0, now=NOW)
         balance, armed, expected = Decimal(0), set[Decimal](), []
         for hour, (up, amount) in enumerate(moves):
             before, balance = balance, balance + (amount if up else -amount)

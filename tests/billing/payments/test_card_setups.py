@@ -10,12 +10,14 @@ from django.utils import timezone
 
 from billing import flows, tasks
 from billing.notices.models import Notice
-from billing.payments import card_pages, card_setups, detaching
+from billing.payments import answers, card_pages, card_setups, detaching, methods
 from billing.payments.card_setups import CardSetup, SetupState
-from billing.payments.models import PaymentMethod
+from billing.payments.models import Intent, PaymentMethod, Purpose, State
+from billing.recharge.models import Rule
 from orgs.models import Organization, User
 from sandbox.stripe import Running
-from tests.factories.adding_cards import begin, look, saved
+from tests.factories import recharging
+from tests.factories.adding_cards import begin, card, look, saved
 from tests.factories.paying import ASKS, DECLINES, PAYS, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,17 +50,44 @@ def test_a_bank_that_asks_is_answered(stripe: Running, acme: Organization, alice
     assert saved(stripe, acme, alice, ASKS, authenticate=True).last4 == "3184"
 
 
-def test_the_same_card_again_is_listed_once_and_its_copy_let_go(
+def test_the_same_card_again_is_listed_once_and_the_old_one_let_go(
     stripe: Running, acme: Organization, alice: User
 ) -> None:
-    first, again = saved(stripe, acme, alice), saved(stripe, acme, alice)
-    assert first == again
-    copy = PaymentMethod.objects.exclude(pk=first.pk).get()
-    assert copy.detached_at is not None
-    assert Notice.objects.count() == 1
+    """The new one is what her bank has just let be saved."""
+    first, other, again = saved(stripe, acme, alice), saved(stripe, acme, alice, OTHER), saved(stripe, acme, alice)
+    first.refresh_from_db()
+    assert first.detached_at == again.created_at
+    assert [(one, one.is_default) for one in methods.of(acme.pk)] == [(again, True), (other, False)]
+    assert Notice.objects.count() == 2, "the same card is no news"
     release_later()
-    assert stripe.sandbox.world.find("payment_method", copy.stripe_id)["customer"] is None
-    assert stripe.sandbox.world.find("payment_method", first.stripe_id)["customer"]
+    assert stripe.sandbox.world.find("payment_method", first.stripe_id)["customer"] is None
+    assert stripe.sandbox.world.find("payment_method", again.stripe_id)["customer"]
+
+
+@pytest.mark.books_differ("settlement_charged")  # charged here without the month end that would ask for it
+def test_the_old_one_is_let_go_when_it_is_not_being_charged_any_more(acme: Organization) -> None:
+    """A month end is charging it, and nobody knows the outcome yet: Stripe must still hold it when it is asked again."""
+    old = card(acme)
+    intent = Intent.objects.create(
+        wallet_id=acme.pk, purpose=Purpose.SETTLEMENT, amount_cents=10_00, key="unknown", method=old,
+        created_at=timezone.now(), state=State.UNKNOWN,
+    )  # fmt: skip
+    again = answers.Card("pm_again", old.brand, old.last4, old.exp_month, old.exp_year)
+    with transaction.atomic():
+        methods.save(acme.pk, again, now=timezone.now())
+    assert methods.of(acme.pk).get().stripe_id == "pm_again"
+    assert detaching.due(now=timezone.now()) == []
+    Intent.objects.filter(pk=intent.pk).update(state=State.FAILED)
+    assert detaching.due(now=timezone.now()) == [old.pk]
+
+
+def test_auto_recharge_charges_what_was_saved_last(stripe: Running, acme: Organization, alice: User) -> None:
+    """Of the same card. Another one does not become the rule's (A47)."""
+    recharging.on(acme, alice, card=saved(stripe, acme, alice), now=timezone.now())
+    again = saved(stripe, acme, alice)
+    assert (Rule.objects.get().method, Rule.objects.get().version) == (again, 2)
+    saved(stripe, acme, alice, OTHER)
+    assert (Rule.objects.get().method, Rule.objects.get().version) == (again, 2)
 
 
 def release_later() -> None:

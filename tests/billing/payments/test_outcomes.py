@@ -73,13 +73,13 @@ def test_nobodys_payment_is_nobodys(db: None) -> None:
 
 def test_the_card_is_saved_once_and_the_first_is_the_default(acme: Organization, alice: User, intent: Intent) -> None:
     settle(intent, PAID)
-    # Stripe gives the same card a new name each time it is typed in.
+    # Stripe gives the same card a new name each time it is typed in; the newest is what its bank has just let be saved.
     same, other = replace(VISA, method_id="pm_2"), replace(VISA, method_id="pm_3", last4="5556")
     for number, card in enumerate((same, other), start=2):
         paid = replace(PAID, provider_id=f"pi_{number}", charge_id=f"ch_{number}", card=card)
         settle(begin(acme, alice), paid)
     cards = PaymentMethod.objects.filter(detached_at=None).order_by("id")
-    assert [(card.stripe_id, card.is_default) for card in cards] == [("pm_1", True), ("pm_3", False)]
+    assert [(card.stripe_id, card.is_default) for card in cards] == [("pm_2", True), ("pm_3", False)]
     assert str(cards[0]) == "Visa ending 4242"
 
 

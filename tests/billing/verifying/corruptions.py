@@ -22,6 +22,10 @@ A_CHARGE = """
 INSERT INTO payment_intent (id, org_id, amount_cents, state, key, purpose, attempt, created_at, checkout_url, card_brand,
     card_last4, failure_code, failure_message, method_id)"""
 CHARGED_WITH = "'recharge', 1, '2026-03-11', '', '', '', '', '', 1"
+ADDED = """
+INSERT INTO card_setup (id, org_id, state, key, created_by_id, created_at, deadline, settled_at, page_url, failure_code,
+    method_id)
+VALUES (gen_random_uuid(), %(org)s, '{state}', 'planted', 1, '2026-03-11', '2026-03-11', NULL, '', '', {card})"""
 RECHARGED = f"""
 WITH agreed AS (
     INSERT INTO recharge_consent (org_id, user_id, at, wording, threshold_cents, recharge_to_cents, cap_cents, per_day, card)
@@ -205,6 +209,22 @@ CORRUPTIONS = [
             card_brand, card_last4, failure_code, failure_message)
         VALUES (gen_random_uuid(), %(org)s, 'credits', 500, 'unknown', 1, 'planted', '2026-03-11', '', '', '', '', '')""",
         {"payment_stale"},
+    ),
+    Corruption(
+        "a card that was added and is not there", ADDED.format(state="saved", card="999999999"), {"card_setup_saved"}
+    ),
+    Corruption(
+        "a card that was added to another organization",
+        f"""
+        WITH theirs AS (
+            INSERT INTO payment_method (org_id, stripe_id, brand, last4, exp_month, exp_year, created_at)
+            SELECT min(org_id), 'pm_planted', 'visa', '4242', 12, 2034, '2026-03-11' FROM wallet
+            WHERE org_id NOT IN (0, %(org)s) RETURNING id)
+        {ADDED.format(state="saved", card="(SELECT id FROM theirs)")}""",
+        {"card_setup_saved"},
+    ),
+    Corruption(
+        "a page for a card that nobody asked about", ADDED.format(state="waiting", card="NULL"), {"card_setup_stale"}
     ),
     Corruption(
         "a message nobody works on",

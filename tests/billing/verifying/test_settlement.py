@@ -33,6 +33,9 @@ CRIMES = [
      {"settlement_decided"}),
     ("a charge too small for a card",
      f"UPDATE settlement SET charge_cents = 49, carried = 9.51 WHERE {OURS} AND decided = 'charge'", {"settlement_decided"}),
+    ("settled by another ceiling than was set",
+     """INSERT INTO overdraft_ceiling (org_id, usd, reason, key, set_by_id, set_at)
+     VALUES (%(org)s, 20, 'planted', 'planted', 1, '2026-03-31T23:59:59Z')""", {"settlement_ceiling"}),
     ("less written off", f"UPDATE settlement SET written_off = 14, carried = 1 WHERE {OURS} AND written_off > 0",
      {"settlement_written_off"}),
     ("a write-off that nobody decided", f"UPDATE transfer SET key = 'wo:else' WHERE {OURS} AND debit_id = 6010",

@@ -138,7 +138,8 @@ def test_a_long_list_takes_no_more_queries(alice_client: Client, acme: Organizat
 def test_alice_says_where_what_and_when(alice_client: Client, acme: Organization, at_noon: datetime) -> None:
     assert "Saved. From now on mail goes out like this." in save(alice_client)
     kept = NoticeSettings.objects.get(wallet=acme.pk)
-    assert (kept.billing_email, kept.low_balance, kept.changed_at) == ("bills@acme.example", ["20.00", "5.00"], at_noon)
+    assert (kept.asked_email, kept.low_balance, kept.changed_at) == ("bills@acme.example", ["20.00", "5.00"], at_noon)
+    assert kept.billing_email == "", "not before it is confirmed"
     assert kept.muted == ["low_balance", "recharge_made", "recharge_failed", "card_expiring", "card_changed"]
     shown = page(alice_client)
     assert 'value="bills@acme.example"' in shown
@@ -146,7 +147,7 @@ def test_alice_says_where_what_and_when(alice_client: Client, acme: Organization
     assert shown.count("checked") == 2
     alice_client.post("/o/acme/alerts/settings", {"billing_email": "", "thresholds": ""})
     kept.refresh_from_db()
-    assert (kept.billing_email, kept.low_balance, len(kept.muted)) == ("", [], 7)
+    assert (kept.billing_email, kept.asked_email, kept.low_balance, len(kept.muted)) == ("", "", [], 7)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,7 @@ def test_who_moves_money_decides_and_the_others_read(
     bob_client: Client, alice_client: Client, acme: Organization, at_noon: datetime, may: bool
 ) -> None:
     save(alice_client)
+    NoticeSettings.objects.update(billing_email="bills@acme.example", asked_email="", asked_by=None, asked_at=None)
     assert bob_client.post("/o/acme/alerts/settings", GOOD).status_code == (302 if may else 403)
     shown = page(bob_client)
     assert ("bills@acme.example" in shown) == may

@@ -13,7 +13,7 @@ from django.test import Client
 from billing import flows
 from billing.catalog.models import AIModel
 from billing.graphs import credits, lines
-from billing.graphs.lines import Kind
+from billing.graphs.movements import Kind
 from billing.ledger.models import Account
 from billing.payments import answers
 from billing.payments.models import Intent, PaymentMethod

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing import flows
-from billing.payments import polling
+from billing.payments import detaching, methods, polling
 from billing.payments.models import Intent, Purpose, State
 from billing.recharge import links, rules
 from billing.recharge.models import Attempt, Rule, Standing, Why
@@ -140,6 +140,39 @@ def test_paid_in_the_browser_it_goes_on(stripe: Running, client: Client, refused
     assert client.post(link)["Location"] == link, "paid once is paid"
     assert rules.of(refused.wallet_id).standing == Standing.ON  # type: ignore[union-attr]
     assert stripe.admin.books()["totals"]["net"] == 50_00
+
+
+def test_the_card_that_its_bank_has_just_confirmed_is_the_one_that_is_charged_next(
+    stripe: Running, client: Client, refused: Attempt
+) -> None:
+    """The same card, as Stripe saved it this time: the old copy, at which the bank would ask for ever, is let go."""
+    old = rule_of(refused).method
+    client.post(finish_link(refused))
+    stripe.admin.pay(purchase().checkout_id or "", ALWAYS_ASKS, authenticate=True)
+    flows.payment_outcome(purchase().pk, polling.ask(purchase().pk, now=timezone.now()), now=timezone.now())
+
+    old.refresh_from_db()
+    [kept] = methods.of(refused.wallet_id)
+    assert (kept.last4, kept.is_default) == (old.last4, True)
+    assert rule_of(refused).method == kept != old
+    assert detaching.due(now=timezone.now()) == [old.pk]
+    assert rule_of(refused).consent.card == str(kept), "what was agreed to is this card"
+
+
+def test_another_card_pays_once_and_is_not_the_rules(stripe: Running, client: Client, refused: Attempt) -> None:
+    old = rule_of(refused).method
+    assert "another one for this payment alone" in text(client.get(finish_link(refused)))
+    client.post(finish_link(refused))
+    stripe.admin.pay(purchase().checkout_id or "", PAYS)
+    flows.payment_outcome(purchase().pk, polling.ask(purchase().pk, now=timezone.now()), now=timezone.now())
+    assert (rule_of(refused).method, rule_of(refused).standing) == (old, Standing.ON)
+    assert methods.default(refused.wallet_id) == old
+
+
+def rule_of(attempt: Attempt) -> Rule:
+    rule = rules.of(attempt.wallet_id)
+    assert rule
+    return rule
 
 
 def test_a_member_comes_back_to_the_purchase(

@@ -27,7 +27,7 @@ GROUP BY 1, 2, 3 HAVING sum(u.events) > 0;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0024_saved_cards_guards")]
+    dependencies = [("billing", "0026_ceilings_guards")]
 
     operations = [
         migrations.SeparateDatabaseAndState(
