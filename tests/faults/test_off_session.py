@@ -82,7 +82,7 @@ class Moment:
     method: str
     path: str
     before: Callable[[Charge], object] = lambda charge: None
-    step: Callable[[Charge], object] = Charge.ask
+    step: Callable[[Charge], object] = lambda charge: charge.ask()
     ends: State = State.SUCCEEDED
     final: bool = False
 

@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from tests.simulation import keeping
+
 HERE = "tests/simulation/test_simulation.py"
 RESULTS, SEEDS = "PURSER_SIMULATION_RESULTS", "PURSER_SIMULATION_SEEDS"
 
@@ -45,7 +47,7 @@ def main() -> int:
     lived = [result for result in results if result]
     for result in lived:
         if result["violations"]:
-            _keep(result["seed"])
+            keeping.keep(result["seed"])
             print(f"seed {result['seed']}: make simulate SEEDS=1 FIRST_SEED={result['seed']}")
     print(json.dumps(_sum(lived, counted)))
     return done.returncode or int(len(lived) < given.seeds)
@@ -68,12 +70,6 @@ def _sum(lived: list[dict[str, Any]], counted: dict[str, int]) -> dict[str, Any]
         "caught": counted.get("caught", 0),
         "digest": hashlib.sha256(digests.encode()).hexdigest(),
     }
-
-
-def _keep(seed: int) -> None:
-    kept = Path(__file__).with_name("kept_seeds.txt")
-    if str(seed) not in kept.read_text().split():
-        kept.write_text(f"{kept.read_text()}{seed}\n")
 
 
 if __name__ == "__main__":

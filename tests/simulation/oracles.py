@@ -15,7 +15,7 @@ from django.db import connection
 from billing.ledger import balances, chains
 from billing.ledger.audit import BEGINNING, Check, Scope, ask
 from billing.verifying import books, waiting
-from tests.simulation import standing_orders, told
+from tests.simulation import saved_cards, standing_orders, told
 from tests.simulation.tally import DEBT_KEPT, LATE_WINDOW, NOTHING, Rest, drawn
 from tests.soak import facts, oracles
 
@@ -178,6 +178,7 @@ def in_the_end(world: World) -> None:
     for party in world.parties:
         standing_orders.spent_as_agreed(world, party)
         standing_orders.settled_as_told(world, party)
+        saved_cards.kept_as_told(world, party)
         told.statements(world, party)
         told.charges(world, party)
         _adds_up(world, party, net[party.org_id], sums[party.org_id])

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from orgs.models import Organization, User
 from tests.factories import paying
-from tests.simulation import actions, gateways, standing_orders
-from tests.simulation.tally import KeyNote, Paid, Tally
+from tests.simulation import actions, gateways, saved_cards, standing_orders
+from tests.simulation.tally import CardNote, KeyNote, Paid, Tally
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -26,6 +26,10 @@ class Habit:
     a_day: float
     first: int = 0
     last: int = 10_000
+
+    @property
+    def is_once(self) -> bool:
+        return self.first == self.last
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,14 @@ RECHARGED = Personality(
     (USES, USES, USES, Habit(actions.buy, 1, 0, 0), Habit(actions.top_up, 0.03), KEYS, REVERSED, *RECHARGES),
 )
 QUARRELS = Personality("recharged and disputed", (*RECHARGED.habits, Habit(actions.dispute, 0.008)))
+CARDS = (
+    Habit(saved_cards.add, 0.06),
+    Habit(saved_cards.choose, 0.04),
+    Habit(saved_cards.remove, 0.03),
+    Habit(saved_cards.bank_sends_another, 0.02),
+)
+CHANGES_CARDS = Personality("changes cards", (*COMMON, *CARDS, Habit(saved_cards.detach_elsewhere, 0.005)), clicks=2)
+RECHARGES_CARDS = Personality("recharges changing cards", (*RECHARGED.habits, *CARDS))
 FREE = Personality("personal, free", (Habit(gateways.use, 0.2), KEYS), personal=True)
 LEAVES = Personality(
     "leaves",
@@ -86,8 +98,8 @@ LEAVES = Personality(
     cents=(250_00, 500_00),
 )  # fmt: skip
 EVERYBODY = (
-    STEADY, DISPUTES, RECHARGED, REFUNDED, GIFTED, BROKE, QUARRELS, FREE, BURSTY, MONTH_ENDS, FAR_EAST, LEAVES, ABANDONS,
-    FAR_WEST,
+    STEADY, DISPUTES, RECHARGED, REFUNDED, GIFTED, CHANGES_CARDS, BROKE, QUARRELS, FREE, BURSTY, RECHARGES_CARDS, MONTH_ENDS,
+    FAR_EAST, LEAVES, ABANDONS, FAR_WEST,
 )  # fmt: skip
 
 
@@ -106,6 +118,10 @@ class Party:
     unanswered: int = 0
     """Batches with its usage that a gateway has sent and was not answered yet."""
     left: bool = False
+    cards_removed: dict[str, datetime] = field(default_factory=dict)
+    """Cards that the page said are removed, by their name at Stripe, and when it said so."""
+    cards_detached_elsewhere: set[str] = field(default_factory=set)
+    cards_sent: list[CardNote] = field(default_factory=list)
 
     @property
     def org_id(self) -> int:

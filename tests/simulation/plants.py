@@ -19,7 +19,7 @@ from billing.coverage.models import Payer
 from billing.ledger import burndown, debts, expiry, takebacks
 from billing.metering import charging, returning, standing, storing
 from billing.money import ZERO
-from billing.payments import disputes, gateway, polling
+from billing.payments import disputes, gateway, methods, polling
 from billing.recharge import figures
 from billing.webhooks import stripe
 from tests.simulation import parties
@@ -142,6 +142,27 @@ def the_cap_of_auto_recharge_is_forgotten() -> AbstractContextManager[Any]:
     return _instead(figures, "terms", lambda rule: replace(terms(rule), cap_cents=None, per_day=50))
 
 
+def a_removed_card_stays() -> AbstractContextManager[Any]:
+    """The page says that it is removed."""
+    return _instead(
+        methods, "_detach", lambda method, now: methods._tell(method, "removed", f"{method.pk}:removed", now)
+    )
+
+
+def another_card_becomes_the_default_by_itself() -> AbstractContextManager[Any]:
+    detach = methods._detach
+
+    def promotes(method: Any, now: Any) -> None:
+        was_default = method.is_default
+        detach(method, now)
+        other = methods.of(method.wallet_id).first() if was_default else None
+        if other is not None:
+            other.is_default = True
+            other.save(update_fields=["is_default"])
+
+    return _instead(methods, "_detach", promotes)
+
+
 def the_end_of_a_month_charges_all_that_is_owed() -> AbstractContextManager[Any]:
     return override_settings(OVERDRAFT_CEILING_USD=Decimal(10_000))
 
@@ -176,5 +197,7 @@ PLANTS = (
     Plant(debts_are_let_go_after_a_week, parties.DISPUTES, days=80),
     Plant(refunds_in_the_dashboard_are_not_heard_of, parties.REFUNDED, days=60),
     Plant(the_cap_of_auto_recharge_is_forgotten, parties.RECHARGED, days=80),
+    Plant(a_removed_card_stays, parties.CHANGES_CARDS, days=60),
+    Plant(another_card_becomes_the_default_by_itself, parties.CHANGES_CARDS, days=60),
     Plant(the_end_of_a_month_charges_all_that_is_owed, parties.BURSTY, days=80),
 )

@@ -56,8 +56,7 @@ def agree(world: World, party: Party) -> None:
 def change_mind(world: World, party: Party) -> None:
     """Switches it off, and tries again until the page says so."""
     if world.trouble.attempt(lambda: flows.switch_recharge_off(party.org_id, now=world.now)):
-        for agreed in party.tally.agreements:
-            agreed.until = agreed.until or world.now
+        party.tally.stop_agreeing(world.now)
         world.fact(party, "recharge off")
     else:
         world.later(20, 200, lambda: change_mind(world, party))

@@ -102,6 +102,11 @@ class Tally:
     def agreed(self) -> bool:
         return any(agreement.until is None for agreement in self.agreements)
 
+    def stop_agreeing(self, now: datetime) -> None:
+        """Nothing may be charged without asking any more."""
+        for agreement in self.agreements:
+            agreement.until = agreement.until or now
+
     def accept(self, use: Use, cost: Decimal) -> None:
         self.accepted[use.id] = use
         self.undrawn.append(use)
@@ -121,6 +126,16 @@ class Paid:
     intent_id: UUID
     charge: str
     cents: int
+
+
+@dataclass(frozen=True)
+class CardNote:
+    """A bank sent a card with another last month, and when."""
+
+    stripe_id: str
+    year: int
+    month: int
+    at: datetime
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 
 from tests import figures as counted
 from tests.figures import Record
-from tests.simulation import seeds
+from tests.simulation import keeping, seeds
 from tests.simulation.plants import PLANTS, Plant
 from tests.simulation.running import Result, Scale, run
 from tests.simulation.trouble import Rates
@@ -44,7 +44,7 @@ def test_thirteen_months_without_a_difference(seed: int, figures: Record) -> Non
 
 
 def test_seeds_that_failed_once_do_not_fail_again() -> None:
-    for seed in seeds.kept():
+    for seed in keeping.kept():
         held(run(seed, seeds.SCALE))
 
 
