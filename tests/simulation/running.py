@@ -36,11 +36,14 @@ AT_REST = tuple(
 
 @dataclass(frozen=True)
 class Scale:
-    """How many organizations live for how many days, and what they are like, in turn."""
+    """How many organizations live for how many days, and what they are like, in turn. `pace`: how much they do in a day
+    beside what is usual; what happens once happens at any pace. `rounds`: how often a day the clock comes by, on average."""
 
     parties: int
     days: int = THIRTEEN_MONTHS
     kinds: tuple[Personality, ...] = EVERYBODY
+    pace: float = 1
+    rounds: float = ROUNDS
 
     @property
     def org_years(self) -> float:
@@ -105,7 +108,7 @@ def _live(world: World, scale: Scale) -> None:
     world.trouble.begin()
     for number in range(scale.days):
         day = START + number * DAY
-        _plan(world, day, number)
+        _plan(world, scale, day, number)
         for act in world.until(day + DAY):
             act()
             world.events["event"] += 1
@@ -117,19 +120,20 @@ def _live(world: World, scale: Scale) -> None:
             return
 
 
-def _plan(world: World, day: datetime, number: int) -> None:
+def _plan(world: World, scale: Scale, day: datetime, number: int) -> None:
     if number % 4 == 0:
         world.at(day, partial(world.task, "tasks.make_partitions"))
     month_end = (day + DAY).day == 1
     for party in world.parties:
         for habit in party.like.habits:
             times = habit.a_day if habit.first <= number <= habit.last else 0
+            times *= 1 if habit.is_once else scale.pace
             if party.like.month_ends:
                 times *= 6 if month_end else 0.7
             whole = int(times) + (world.chance.random() < times % 1)
             for _ in range(whole):
                 world.at(party.moment(world, day), partial(habit.act, world, party))
-    if world.chance.random() < ROUNDS:
+    if world.chance.random() < scale.rounds:
         world.at(day + DAY * world.chance.random(), world.tick)
     if number % 2:
         world.at(day + DAY * world.chance.random(), partial(gateways.heartbeat, world))

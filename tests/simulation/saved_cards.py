@@ -33,7 +33,6 @@ MOST = 5
 """Nobody saves more cards than that."""
 TOLD_WITHIN = timedelta(days=20)
 """The clock comes by most days: a card that was to be told of for so long was told of."""
-HEARD_WITHIN = timedelta(days=5)
 
 
 # --- Adding --------------------------------------------------------------------------------------------------------------
@@ -149,9 +148,19 @@ def bank_sends_another(world: World, party: Party) -> None:
         at_stripe.update(
             world.sandbox.world, card.stripe_id, {"card": {"exp_month": ends.month, "exp_year": ends.year}}
         )  # fmt: skip
-    party.cards_sent.append(CardNote(card.stripe_id, ends.year, ends.month, world.now))
+    sent = CardNote(card.stripe_id, ends.year, ends.month)
+    party.cards_sent.append(sent)
+    _look_whether_heard(world, sent)
     world.fact(party, "card sent", ends.year, ends.month)
     world.later(1, 40, world.webhooks)
+
+
+def _look_whether_heard(world: World, sent: CardNote) -> None:
+    """Each day, until Purser knows of it."""
+    if PaymentMethod.objects.filter(stripe_id=sent.stripe_id, exp_year=sent.year, exp_month=sent.month).exists():
+        sent.heard_at = world.now
+    else:
+        world.at(world.now + timedelta(days=1), lambda: _look_whether_heard(world, sent))
 
 
 def detach_elsewhere(world: World, party: Party) -> None:
@@ -199,10 +208,10 @@ def kept_as_told(world: World, party: Party) -> None:
 def _told_of_expiry(world: World, party: Party) -> None:
     for sent in party.cards_sent:
         card = PaymentMethod.objects.get(stripe_id=sent.stripe_id)
-        if (card.exp_year, card.exp_month) != (sent.year, sent.month):
-            continue  # another came after it, or Purser never heard of this one
+        if sent.heard_at is None or (card.exp_year, card.exp_month) != (sent.year, sent.month):
+            continue  # Purser never heard of this one, or of another one after it
         ends = methods.expires_at(sent.year, sent.month)
-        first = max(ends - methods.TELL_BEFORE, sent.at + HEARD_WITHIN)
+        first = max(ends - methods.TELL_BEFORE, sent.heard_at)
         last = min(ends, card.detached_at or world.now)
         told = Notice.objects.filter(
             kind=Kind.CARD_EXPIRING, key=f"{Kind.CARD_EXPIRING}:{card.pk}:{sent.year:04d}-{sent.month:02d}"

@@ -128,14 +128,15 @@ class Paid:
     cents: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class CardNote:
-    """A bank sent a card with another last month, and when."""
+    """A bank sent a card with another last month. `heard_at`: when Purser was seen to know it; its webhook may be lost, or held
+    for weeks."""
 
     stripe_id: str
     year: int
     month: int
-    at: datetime
+    heard_at: datetime | None = None
 
 
 @dataclass
