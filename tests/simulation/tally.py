@@ -130,8 +130,8 @@ class Paid:
 
 @dataclass
 class CardNote:
-    """A bank sent a card with another last month. `heard_at`: when Purser was seen to know it; its webhook may be lost, or held
-    for weeks."""
+    """A bank sent a card with another last month. `heard_at`: when Purser was seen to know it; its webhook may be lost, or
+    held for weeks."""
 
     stripe_id: str
     year: int
