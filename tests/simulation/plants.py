@@ -190,14 +190,15 @@ PLANTS = (
     Plant(the_price_of_today_holds_for_yesterday, parties.STEADY),
     Plant(a_reversal_gives_nothing_back, parties.STEADY, days=60),
     Plant(usage_is_taken_before_it_is_charged, parties.STEADY, cut=0.2),
-    Plant(a_card_is_charged_under_another_key_each_time, parties.RECHARGED, days=60),
     Plant(a_refund_has_no_key_of_its_own, parties.REFUNDED, days=60),
     Plant(nobody_asks_about_payments, parties.BROKE),
-    Plant(what_a_bank_reinstates_is_not_booked, parties.DISPUTES, days=80),
     Plant(debts_are_let_go_after_a_week, parties.DISPUTES, days=80),
     Plant(refunds_in_the_dashboard_are_not_heard_of, parties.REFUNDED, days=60),
     Plant(the_cap_of_auto_recharge_is_forgotten, parties.RECHARGED, days=80),
     Plant(a_removed_card_stays, parties.CHANGES_CARDS, days=60),
+    # These take long to be seen.
+    Plant(a_card_is_charged_under_another_key_each_time, parties.RECHARGED, days=60),
+    Plant(what_a_bank_reinstates_is_not_booked, parties.DISPUTES, days=80),
     Plant(another_card_becomes_the_default_by_itself, parties.CHANGES_CARDS, days=60),
     Plant(the_end_of_a_month_charges_all_that_is_owed, parties.BURSTY, days=80),
 )

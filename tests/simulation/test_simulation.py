@@ -22,8 +22,8 @@ ALIKE = 12
 """So many organizations that are alike live in the world a bug is planted into."""
 TRIES = 3
 """A bug is planted into the worlds of at most so many seeds, one after the other, until it is caught."""
-ALWAYS = 3
-"""So many bugs are planted in `make test` too."""
+PLANTED = 15 if seeds.RESULTS in os.environ else counted.of(3, full=len(PLANTS))
+"""So many of the bugs: a few in `make test`, those that are seen soon in `make simulate`, all in `make money`."""
 
 
 def held(result: Result) -> Result:
@@ -55,7 +55,7 @@ def test_the_same_seed_is_the_same_life() -> None:
     assert once.digest != other.digest
 
 
-@pytest.mark.parametrize("plant", PLANTS[: counted.of(ALWAYS, full=len(PLANTS))], ids=str)
+@pytest.mark.parametrize("plant", PLANTS[:PLANTED], ids=str)
 def test_a_planted_bug_is_caught(plant: Plant, figures: Record) -> None:
     for seed in range(1, TRIES + 1):
         result = run(seed, Scale(ALIKE, plant.days, (plant.among,)), rates=Rates(cut=plant.cut), plant=plant.bug)
