@@ -14,6 +14,8 @@ from celery import current_app
 from django.db import transaction
 
 from billing import queue
+from billing.contracts import collecting as contract_charges
+from billing.contracts import drawdown
 from billing.ledger import accruals, debts, expiry, grants, wallets
 from billing.ledger.models import CreditGrant
 from billing.limits import publishing
@@ -47,6 +49,7 @@ from billing.statements import issuing, receipts
 log = structlog.get_logger(__name__)
 
 RECHARGE = "billing.tasks.recharge_credit"
+CONTRACTS = "billing.tasks.collect_contracts"
 
 
 def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Settled | None:
@@ -58,6 +61,7 @@ def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Sett
             if settled.changed:
                 receipts.issue(intent_id, now=now)
             dunning.heard(settled, now=now)
+            contract_charges.heard(settled, now=now)
             credited.announce(settled, now=now)
             low_balance.tell([settled.org_id], now=now)
             publishing.publish([settled.org_id], now=now)
@@ -93,10 +97,13 @@ def sweep(*, now: datetime) -> int:
     def then(org_ids: list[int], charged: list[int]) -> None:
         if levels.usage_charged(charged, now=now):
             queue.hint(current_app.signature(RECHARGE))
+        if drawdown.due_at_once(org_ids, now=now):
+            queue.hint(current_app.signature(CONTRACTS))
         _told(org_ids, now=now)
 
     touched = charging.sweep(now=now, then=then)
     accruals.close_due(now=now, watermark=watermark.complete_through(now))
+    drawdown.close_due(now=now, watermark=watermark.complete_through(now))
     return len(touched)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import structlog
 from celery import shared_task
 
-from billing import flows
+from billing import flows, flows_contracts
 from billing.ledger.audit import Scope
 from billing.metering import partitions
 from billing.notices import expiring, sending
@@ -82,6 +82,19 @@ def settle_periods() -> None:
 def collect_settlements() -> None:
     if tried := flows.collect_settlements(now=_now()):
         log.info("settlements_collected", tried=tried)
+
+
+@shared_task
+def bring_contracts_forward() -> None:
+    if done := flows_contracts.bring_contracts_forward(now=_now()):
+        log.info("contracts_brought_forward", contracts=done)
+
+
+@shared_task
+def collect_contracts() -> None:
+    """Charge what is due for contracts."""
+    if tried := flows_contracts.collect_contracts(now=_now()):
+        log.info("contracts_collected", tried=tried)
 
 
 @shared_task

@@ -1,9 +1,21 @@
 """WHAT STAFF SEE: the Django admin, one module per domain. What must not change is read-only here as it is in PostgreSQL."""
 
-from billing.admin import catalog, ledger, metering, notices, payments, reconciling, settlement, statements, webhooks
+from billing.admin import (
+    catalog,
+    contracts,
+    ledger,
+    metering,
+    notices,
+    payments,
+    reconciling,
+    settlement,
+    statements,
+    webhooks,
+)
 
 __all__ = [
     "catalog",
+    "contracts",
     "ledger",
     "metering",
     "notices",

@@ -1,7 +1,7 @@
-"""What a contract promises, in figures. Pure: months, tokens and prices in, amounts out; nothing is ever rounded but to cents.
+"""What a contract promises, in figures. Pure: months, tokens and prices in, amounts out.
 
-Tokens are input + output, cached ones too (A5). Money is `Decimal` USD; a price is USD per token with at most 12 decimals, so
-tokens x price is exact.
+Tokens are input + output, cached ones too (A5). Money is `Decimal` USD; a price is USD per token with at most 12 decimals,
+so tokens x price is exact, and nothing is ever rounded but to cents where a card is charged.
 """
 
 import calendar
@@ -138,7 +138,7 @@ class Pool:
 
 
 def pool(terms: Terms, period: date, *, retired_from: datetime | None = None) -> Pool | None:
-    """A month's commitment, in proportion where the last model is retired within it (A29); None: there is nothing left of it.
+    """A month's commitment, in proportion where the last model is retired within it (A29); None: nothing is left of it.
 
     By whole UTC days, since models end at midnight. The amount is defined as whole cents, down (A27).
     """

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from billing.notices.letters import cards, credit, payments, recharge
+from billing.notices.letters import cards, contracts, credit, payments, recharge
 from billing.notices.letters.letter import About, Facts, Letter
 from billing.notices.models import Kind
 
@@ -20,6 +20,11 @@ WRITERS: dict[Kind, Writer] = {
     Kind.SETTLEMENT_FAILED: payments.settlement_failed,
     Kind.CARD_EXPIRING: cards.expiring,
     Kind.CARD_CHANGED: cards.changed,
+    Kind.CONTRACT_OFFERED: contracts.offered,
+    Kind.CONTRACT_STARTED: contracts.started,
+    Kind.CONTRACT_FAILED: contracts.failed,
+    Kind.CONTRACT_LIMIT: contracts.limit,
+    Kind.CONTRACT_ENDING: contracts.ending,
 }
 
 

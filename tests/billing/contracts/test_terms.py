@@ -110,12 +110,12 @@ def test_the_month_in_which_the_last_model_is_retired_is_cut() -> None:
 
 @pytest.mark.parametrize(
     ("retired", "amount"),
-    [("2026-06-01", Decimal(5)), ("2027-01-01", Decimal(5)), ("2026-05-31", Decimal("4.83")), ("2026-05-02", Decimal("0.16"))],
-)  # fmt: skip
+    [("2026-06-01", "5"), ("2027-01-01", "5"), ("2026-05-31", "4.83"), ("2026-05-02", "0.16")],
+)
 def test_only_the_days_before_the_retirement_are_paid(retired: str, amount: Decimal) -> None:
     month = terms.pool(SOUND, date(2026, 5, 1), retired_from=datetime.fromisoformat(f"{retired}T00:00:00Z"))
     assert month is not None
-    assert month.amount == amount
+    assert month.amount == Decimal(amount)
 
 
 @pytest.mark.parametrize("retired", ["2026-05-01", "2026-04-15"])
