@@ -46,7 +46,7 @@ ORDER BY c.org_id, c.id
 
 def waiting(*, now: datetime) -> list[tuple[int, int]]:
     """(contract, organization) of those with something to begin, to end, to put off, or to call past due."""
-    values = {
+    values: dict[str, Any] = {
         "live": [state.value for state in LIVE],
         "running": [state.value for state in RUNNING],
         "today": now.date(),

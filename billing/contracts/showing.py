@@ -83,4 +83,4 @@ def one(contract: Contract, *, now: datetime) -> Standing:
 
 def charges(contract: Contract) -> Sequence[ContractDue]:
     """What was and is due for it, the newest first, with the payments."""
-    return contract.dues.select_related("month", "intent").order_by("-due_at", "-pk")
+    return list(contract.dues.select_related("month", "intent").order_by("-due_at", "-pk"))

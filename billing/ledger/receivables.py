@@ -13,7 +13,8 @@ from billing.money import usd
 
 def owed(org_id: int) -> Decimal:
     """Commitments that are due and overage, as posted and not paid, in USD. The wallet is locked."""
-    return -Account.objects.get(pk=accounts.of(org_id, Code.CONTRACT_RECEIVABLE)).balance
+    balance: Decimal = Account.objects.get(pk=accounts.of(org_id, Code.CONTRACT_RECEIVABLE)).balance
+    return -balance
 
 
 def pay(org_id: int, amount: Decimal, *, payment_id: UUID, charged_at: datetime, now: datetime) -> None:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.test import Client
 from django.test.client import ClientHandler
 
-from billing import flows, tasks
+from billing import flows, flows_contracts, tasks
 from tests.crash.world import World
 
 Scene = dict[str, str | int]
@@ -23,8 +23,10 @@ OF_MONTHS = {"tasks.settle_periods", "tasks.collect_settlements"}
 """What closes months, and charges what they left."""
 MOVES_NO_MONEY = {
     "tasks.verify_ledger", "tasks.make_partitions", "flows.switch_recharge_off", "flows.stop_recharge_by_link",
+    "flows_contracts.draft", "flows_contracts.offer", "flows_contracts.withdraw", "flows_contracts.accept",
+    "flows_contracts.set_limit", "flows_contracts.end_unpaid",
 }  # fmt: skip
-"""These only read, make room, or forbid: they are in no path."""
+"""These only read, make room, forbid, or promise: they are in no path."""
 TELLS_PEOPLE = {
     "flows.tell_low_balances", "tasks.tell_low_balances", "tasks.tell_expiring_credit", "tasks.send_notices",
 }  # fmt: skip
@@ -64,11 +66,12 @@ class Path:
 
 
 def everything() -> set[str]:
-    """All of `billing/flows.py` and `billing/tasks.py`: what moves money, by whomever it is started."""
+    """All of `flows.py`, `flows_contracts.py` and `tasks.py`: what moves money, by whomever it is started."""
     own = {
-        f"flows.{name}"
-        for name, value in vars(flows).items()
-        if inspect.isfunction(value) and value.__module__ == flows.__name__ and not name.startswith("_")
+        f"{module.__name__.removeprefix('billing.')}.{name}"
+        for module in (flows, flows_contracts)
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
     return own | {name.removeprefix("billing.") for name in current_app.tasks if name.startswith(f"{tasks.__name__}.")}
 

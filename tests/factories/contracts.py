@@ -83,6 +83,13 @@ def charge(org: Organization) -> Intent | None:
     return open_.order_by("-created_at").first()
 
 
+def committed(due: ContractDue, *, now: datetime) -> UUID | None:
+    """What the clock does first with something that is due: its charge is written down, and Stripe has not heard of it."""
+    with transaction.atomic():
+        wallets.lock([due.wallet_id])
+        return collecting.begin(due.pk, now=now)
+
+
 def charging(org: Organization, *, now: datetime = MARCH) -> Intent:
     """What is due is written down as a charge; Stripe has not heard of it."""
     with transaction.atomic():

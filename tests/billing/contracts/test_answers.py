@@ -1,7 +1,6 @@
 """What a key is told of a model under a contract: its own rates, and 402 where money is the cause, to the instant."""
 
 from datetime import UTC, datetime
-from typing import cast
 
 import pytest
 
@@ -27,7 +26,7 @@ def told(org: Organization, now: datetime) -> ModelAnswer:
 
 
 def version(org: Organization) -> int:
-    return cast(int, LimitsAnswer.objects.values_list("version", flat=True).get(pk=org.pk))
+    return LimitsAnswer.objects.values_list("version", flat=True).get(pk=org.pk)
 
 
 def test_its_own_rates_and_no_day(acme: Organization, alice: User) -> None:

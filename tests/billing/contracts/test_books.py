@@ -19,31 +19,33 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("as_owner"), pytest
 APRIL = datetime(2026, 4, 1, 0, 6, tzinfo=UTC)
 LATER = APRIL + timedelta(hours=3)
 OF_MARCH = "org_id = %(org)s AND period = '2026-03-01'"
+OF_APRIL = "org_id = %(org)s AND period = '2026-04-01'"
 OURS = "org_id = %(org)s"
 
 CRIMES = [
     ("a month that was cheaper", f"UPDATE contract_month SET amount_cents = 400 WHERE {OF_MARCH}",
      {"contract_month_due", "contract_income"}),
-    ("a month closed again", f"UPDATE contract_month SET closed_at = NULL WHERE {OF_MARCH}",
+    ("a month closed too early", f"UPDATE contract_month SET closed_at = begun_at WHERE {OF_APRIL}",
      {"contract_deferred", "contract_income"}),
     ("tokens that nobody used", f"UPDATE contract_month SET total = total + 1 WHERE {OF_MARCH}", {"contract_tokens"}),
-    ("tokens that were not posted", f"UPDATE contract_month SET posted = posted - 1000000, total = total - 1000000"
-     f" WHERE {OF_MARCH}", {"contract_tokens", "contract_income"}),
+    ("tokens that were not posted",
+     f"UPDATE contract_month SET posted = posted - 1000000, total = total - 1000000 WHERE {OF_MARCH}",
+     {"contract_tokens", "contract_income"}),
     ("usage that is another payer's", f"UPDATE usage_hour SET payer = 1 WHERE {OURS} AND payer = 4", {"contract_tokens"}),
     ("a line that was lost", f"DELETE FROM contract_line WHERE {OURS}", {"contract_tokens"}),
     ("overage that was let go", f"DELETE FROM transfer WHERE {OURS} AND credit_id = 4220", {"contract_income"}),
-    ("a commitment posted for another contract", f"UPDATE transfer SET key = 'kc:else:2026-03' WHERE {OURS}"
-     " AND key LIKE 'kc:%%:2026-03'", {"contract_month_due"}),
+    ("a commitment posted for another contract",
+     f"UPDATE transfer SET key = 'kc:else:2026-03' WHERE {OURS} AND key LIKE 'kc:%%:2026-03'", {"contract_month_due"}),
     ("cover without a contract", f"UPDATE coverage SET source_id = 424242 WHERE {OURS} AND payer = 4", {"contract_cover"}),
     ("cover that begins before it was paid", f"UPDATE coverage SET valid_from = '2026-02-01' WHERE {OURS} AND payer = 4",
      {"contract_cover"}),
     ("a contract without cover", f"DELETE FROM coverage WHERE {OURS} AND payer = 4", {"contract_cover"}),
-    ("a charge for nothing that is due", f"UPDATE payment_intent SET key = 'contract:else' WHERE {OURS}"
-     " AND purpose = 'contract'", {"contract_charged"}),
+    ("a charge for nothing that is due",
+     f"UPDATE payment_intent SET key = 'contract:else' WHERE {OURS} AND purpose = 'contract'", {"contract_charged"}),
     ("words that nobody accepted", f"UPDATE contract_acceptance SET text = text || '!' WHERE {OURS}", {"contract_words"}),
     ("a contract that nobody accepted", f"DELETE FROM contract_acceptance WHERE {OURS}", {"contract_words"}),
     ("a term that is over and goes on", f"UPDATE contract SET ends_on = '2026-03-01' WHERE {OURS}", {"contract_late"}),
-    ("a month that was forgotten", f"DELETE FROM contract_month WHERE {OURS} AND period = '2026-04-01'",
+    ("a month that was forgotten", f"DELETE FROM contract_month WHERE {OF_APRIL}",
      {"contract_late", "contract_month_due"}),
 ]  # fmt: skip
 
