@@ -11,7 +11,7 @@ from orgs.models import Organization, User
 from tests.billing.verifying.test_corruptions import commit_crime
 from tests.factories import contracts as made
 from tests.factories import months
-from tests.factories.contracts import DAY, MARCH, MILLION
+from tests.factories.contracts import DAY, MARCH, MILLION, MINUTE
 from tests.figures import Record
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("as_owner"), pytest.mark.money]
@@ -58,7 +58,7 @@ def contracted(acme: Organization, alice: User) -> Organization:
     made.begun(APRIL)
     months.closed(APRIL)
     made.paid(acme, now=APRIL)
-    made.paid(acme, now=APRIL)
+    made.paid(acme, now=APRIL + MINUTE)
     made.used(acme, 3 * MILLION, at=LATER)
     flows.issue_statements(now=LATER)
     assert books.verify(Scope(LATER)).differences == []
