@@ -76,6 +76,9 @@ class Purpose(models.TextChoices):
 OFF_SESSION = (Purpose.RECHARGE, Purpose.SETTLEMENT, Purpose.CONTRACT)
 """A saved card is charged without its customer: of these one at a time for an organization."""
 
+LIFTING = (Purpose.RECHARGE, Purpose.SETTLEMENT)
+"""Those of them whose money lifts the balance."""
+
 
 class State(models.TextChoices):
     """A payment moves down this list only (trigger). Failed and canceled may still become succeeded: money that

@@ -13,6 +13,7 @@ from billing.coverage.models import Coverage, Payer, PayerBase
 from billing.ledger.models import Transfer
 from billing.notices.models import Notice
 from billing.payments.models import PaymentMethod
+from billing.recharge import figures
 from orgs.models import Organization, User
 from tests.factories import contracts, months, recharging
 from tests.factories.contracts import DAY, HOUR, MARCH, MILLION, MINUTE
@@ -94,6 +95,14 @@ def test_money_that_comes_after_it_was_put_off_waits_for_staff(acme: Organizatio
     contract.refresh_from_db()
     assert contract.state == State.ACCEPTED
     assert Transfer.objects.get(credit_id=2900).amount == 5
+
+
+def test_a_commitment_on_its_way_is_no_credit_on_its_way(acme: Organization, alice: User) -> None:
+    """A14: auto-recharge does not count on it."""
+    contracts.accepted(acme, alice)
+    contracts.begun()
+    assert contracts.charging(acme).amount_cents == 5_00
+    assert figures.pending(acme.pk) == 0
 
 
 # --- The other months ----------------------------------------------------------------------------------------------------
