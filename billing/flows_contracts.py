@@ -78,6 +78,7 @@ def bring_contracts_forward(*, now: datetime) -> int:
 def collect_contracts(*, now: datetime) -> int:
     """Charge what is due for contracts, first or once more; answers how many were tried. One that fails stops no other."""
     tried = 0
+    collecting.found_cards(now=now)
     for due in list(collecting.due(now=now)):
         try:
             collect_contract(due, now=now)

@@ -59,6 +59,14 @@ def due(*, now: datetime) -> Iterator[Due]:
         yield Due(id_, org_id)
 
 
+def found_cards(*, now: datetime) -> None:
+    """What waited for a card is due again where one can be charged by now."""
+    waiting = ContractDue.objects.filter(stage=Stage.NO_CARD).order_by("pk")
+    for id_, org_id in waiting.values_list("pk", "wallet_id")[:AT_ONCE]:
+        if signing.card(org_id, now=now):
+            ContractDue.objects.filter(pk=id_, stage=Stage.NO_CARD).update(stage=Stage.DUE, next_try_at=now)
+
+
 def begin(due_id: int, *, now: datetime) -> UUID | None:
     """Commit the charge of what is owed of it; answers it, or None when there is none to make now. The wallet is locked."""
     one = ContractDue.objects.select_for_update(of=("self",)).select_related("contract").get(pk=due_id)

@@ -115,7 +115,10 @@ def _start(contract: Contract, now: datetime) -> None:
     while contract.state == State.ACCEPTED and periods.month_start(contract.starts_on) <= now:
         month = find(contract, contract.starts_on)
         if now < periods.month_start(contract.starts_on) + FIRST_DAY:
-            if signing.taken(contract) or not month.amount_cents:
+            if not month.amount_cents:
+                signing.wrote(contract, Act.WITHDRAWN, by=None, reason="Its last model was retired before.", now=now)
+                signing.give_up(contract, now=now)
+            elif signing.taken(contract):
                 _put_off(contract, month, now)
             else:
                 begin(contract, contract.starts_on, now=now)

@@ -64,7 +64,14 @@ class Standing:
 def of(org_id: int, *, now: datetime) -> list[Standing]:
     """Those that an organization has, or may accept, by their start. Four queries and one for each."""
     found = Contract.objects.filter(wallet=org_id, state__in=SHOWN).order_by("starts_on", "pk")
-    return [one(contract, now=now) for contract in found]
+    return [
+        one(contract, now=now) for contract in found if contract.state != State.OFFERED or is_open(contract, now=now)
+    ]
+
+
+def is_open(contract: Contract, *, now: datetime) -> bool:
+    """Whether it waits for an owner: offered, and its start is not past."""
+    return contract.state == State.OFFERED and now < periods.month_start(contract.starts_on)
 
 
 def one(contract: Contract, *, now: datetime) -> Standing:

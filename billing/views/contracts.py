@@ -138,7 +138,7 @@ def _page(
         "charges": showing.charges(found),
         "accept": accept or AcceptForm(initial={"seen": agreement.digest(words).hex()}),
         "limit": limit or LimitForm(initial={"limit": f"{standing.limit:.2f}"}),
-        "open": found.state == State.OFFERED,
+        "open": showing.is_open(found, now=now),
         "whole": Decimal(found.amount_cents * 12) / 100,
     }
     return render(request, "billing/contract.html", page)

@@ -7,6 +7,7 @@ import pytest
 
 from billing import flows, flows_contracts
 from billing.catalog.models import AIModel
+from billing.contracts import collecting
 from billing.contracts.ending import EndRefused
 from billing.contracts.models import ContractAct, State
 from billing.coverage.models import Coverage, Payer, PayerBase
@@ -15,7 +16,7 @@ from billing.notices.models import Notice
 from billing.payments.models import PaymentMethod
 from billing.recharge import figures
 from orgs.models import Organization, User
-from tests.factories import contracts, months, recharging
+from tests.factories import cards, contracts, months, recharging
 from tests.factories.contracts import DAY, HOUR, MARCH, MILLION, MINUTE
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +104,14 @@ def test_a_commitment_on_its_way_is_no_credit_on_its_way(acme: Organization, ali
     contracts.begun()
     assert contracts.charging(acme).amount_cents == 5_00
     assert figures.pending(acme.pk) == 0
+
+
+def test_what_is_retired_before_its_start_never_begins(acme: Organization, alice: User) -> None:
+    contract = contracts.accepted(acme, alice)
+    AIModel.objects.update(deprecated_on=date(2026, 2, 28))
+    contracts.begun()
+    contract.refresh_from_db()
+    assert (contract.state, contracts.moved(acme)) == (State.WITHDRAWN, {})
 
 
 # --- The other months ----------------------------------------------------------------------------------------------------
@@ -197,6 +206,12 @@ def test_without_a_card_it_waits_for_one(acme: Organization, alice: User) -> Non
     assert flows_contracts.collect_contracts(now=APRIL) == 1
     assert contracts.dues(contract)[-1][2] == "no_card"
     assert _told("contract_failed")[-1]["reason"] == "There is no saved card that can be charged."
+    collecting.found_cards(now=APRIL + DAY)
+    assert contracts.dues(contract)[-1][2] == "no_card"
+    cards.saved(acme)
+    collecting.found_cards(now=APRIL + DAY)
+    contracts.paid(acme, now=APRIL + DAY)
+    assert contracts.dues(contract)[-1][2] == "paid"
 
 
 def test_two_people_end_what_is_not_paid(acme: Organization, alice: User, bob: User) -> None:
