@@ -1,6 +1,8 @@
 """Index only: every table of billing, in the order of the layers."""
 
 from billing.catalog.models import AIModel, Plan, Price, RateLimit
+from billing.contracts.models import Acceptance, Contract, ContractAct, ContractModel
+from billing.contracts.monthly import ContractDue, ContractLine, ContractMonth
 from billing.coverage.models import Coverage, PayerBase
 from billing.ledger.models import Account, Accrual, CreditGrant, LedgerPeriod, Transfer, TransferNote, Wallet
 from billing.limits.models import LimitsAnswer, LimitsClock, LimitsResolved
@@ -36,6 +38,7 @@ from billing.webhooks.models import InboxEvent
 
 __all__ = [
     "AIModel",
+    "Acceptance",
     "Account",
     "Accrual",
     "AllowanceDay",
@@ -43,6 +46,12 @@ __all__ = [
     "BillingDetails",
     "CardSetup",
     "Consent",
+    "Contract",
+    "ContractAct",
+    "ContractDue",
+    "ContractLine",
+    "ContractModel",
+    "ContractMonth",
     "Coverage",
     "CreditGrant",
     "Customer",

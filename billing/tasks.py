@@ -85,6 +85,19 @@ def collect_settlements() -> None:
 
 
 @shared_task
+def bring_contracts_forward() -> None:
+    if done := flows.bring_contracts_forward(now=_now()):
+        log.info("contracts_brought_forward", contracts=done)
+
+
+@shared_task
+def collect_contracts() -> None:
+    """Charge what is due for contracts."""
+    if tried := flows.collect_contracts(now=_now()):
+        log.info("contracts_collected", tried=tried)
+
+
+@shared_task
 def expire_grants() -> None:
     flows.expire(now=_now())
 

@@ -78,6 +78,8 @@ app.conf.beat_schedule = {
     "ask what became of cards that were added or removed": _every(60, "poll_cards"),
     "tell of cards that expire soon": _every(3600, "announce_expiring_cards"),
     "end grants that came to their end": _every(60, "expire_grants"),
+    "begin and end the months of contracts": _every(60, "bring_contracts_forward"),
+    "charge what is due for contracts": _every(60, "collect_contracts"),
     "close the months that are complete": _every(600, "settle_periods"),
     "charge what months left to be charged": _every(600, "collect_settlements"),
     "tell the months that are closed": _every(600, "issue_statements"),

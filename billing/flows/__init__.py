@@ -11,12 +11,25 @@ They stand by their occasion and are called by one name wherever they stand, `fl
     running_low     credit runs low, and a saved card is charged by its customer's rule
     giving_back     money goes back by refund or dispute, and what was spent of it is owed
     ending_months   months are settled, what they left owed is charged, and they are told
+    contracting     reserved capacity is offered, accepted, charged, and ends
     comparing       Stripe's own lists are put beside the books
 
 `steps` has what several of them do on their way. A new occasion is a room of its own.
 """
 
 from billing.flows.comparing import reconcile
+from billing.flows.contracting import (
+    accept_contract,
+    bring_contracts_forward,
+    collect_contract,
+    collect_contracts,
+    draft_contract,
+    end_unpaid_contract,
+    offer_contract,
+    pay_contract,
+    set_contract_limit,
+    withdraw_contract,
+)
 from billing.flows.ending_months import collect_settlement, collect_settlements, issue_statements, settle_periods
 from billing.flows.giving_back import dispute_told, forgive_debt, refund, refund_told, review_refund, write_off_debts
 from billing.flows.paying import grant_promotional, payment_outcome
@@ -32,17 +45,25 @@ from billing.flows.saving_cards import card_saved, card_told, choose_card, remov
 from billing.flows.using import expire, reverse_usage, sweep, tell_low_balances
 
 __all__ = [
+    "accept_contract",
+    "bring_contracts_forward",
     "card_saved",
     "card_told",
     "choose_card",
+    "collect_contract",
+    "collect_contracts",
     "collect_settlement",
     "collect_settlements",
     "dispute_told",
+    "draft_contract",
+    "end_unpaid_contract",
     "expire",
     "finish_recharge",
     "forgive_debt",
     "grant_promotional",
     "issue_statements",
+    "offer_contract",
+    "pay_contract",
     "payment_outcome",
     "recharge",
     "recharge_due",
@@ -52,11 +73,13 @@ __all__ = [
     "remove_card",
     "reverse_usage",
     "review_refund",
+    "set_contract_limit",
     "settle_periods",
     "stop_recharge_by_link",
     "sweep",
     "switch_recharge_off",
     "switch_recharge_on",
     "tell_low_balances",
+    "withdraw_contract",
     "write_off_debts",
 ]

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from billing.contracts import collecting as contract_charges
 from billing.ledger import grants, wallets
 from billing.ledger.models import CreditGrant
 from billing.limits import publishing
@@ -26,6 +27,7 @@ def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Sett
             if settled.changed:
                 receipts.issue(intent_id, now=now)
             dunning.heard(settled, now=now)
+            contract_charges.heard(settled, now=now)
             credited.announce(settled, now=now)
             low_balance.tell([settled.org_id], now=now)
             publishing.publish([settled.org_id], now=now)

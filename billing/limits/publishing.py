@@ -1,8 +1,8 @@
 """Says that an answer changed: who pays from now on, a new version, a hint to whoever listens.
 
 A version moves only when the answer does. What is compared: whether there is credit, whether a disputed payment or an unpaid
-month closes it, and which caps and allowances are used up; keys and the catalog say so themselves (triggers). What changes
-by the clock alone needs no version: answers carry the instant until which they hold (A37).
+month closes it, which caps and allowances are used up, and how contracts stand; keys and the catalog say so themselves
+(triggers). What changes by the clock alone needs no version: answers carry the instant until which they hold (A37).
 """
 
 import hashlib
@@ -89,22 +89,28 @@ def _standings(org_ids: list[int], now: datetime) -> list[Standing]:
     for org_id, personal, payer, is_open, capped, spans, owes, disputed, unpaid, told_open, told_digest in rows:
         closed_by = "dispute owes" if owes else "dispute disputed" if disputed and not is_open else ""
         closed_by = closed_by or ("settlement unpaid" if unpaid and not is_open else "")
-        digest = _digest(capped or [], _exhausted(spans, now) if spans else [], closed_by, now)
+        exhausted, contracted = _covered(spans, now) if spans else ([], [])
+        digest = _digest(capped or [], exhausted, contracted, closed_by, now)
         standings.append(Standing(org_id, personal, Payer(payer), is_open, digest, told_open, told_digest))
     return standings
 
 
-def _exhausted(spans: list[dict[str, Any]], now: datetime) -> list[int]:
-    """The models of a covered organization whose allowance of the day is used up."""
+def _covered(spans: list[dict[str, Any]], now: datetime) -> tuple[list[int], list[tuple[int, str]]]:
+    """Of a covered organization the models whose allowance of the day is used up, and how those under a contract stand."""
     picture = Picture("", "", personal=False, available=ZERO, base=Payer.CREDITS, spans=reading.spans_of(spans))
-    return entitlements.exhausted(picture, current.latest(), now=now)
+    catalog = current.latest()
+    return entitlements.exhausted(picture, catalog, now=now), entitlements.contracted(picture, catalog, now=now)
 
 
-def _digest(capped: list[int], exhausted: list[int], closed_by: str, now: datetime) -> str:
+def _digest(
+    capped: list[int], exhausted: list[int], contracted: list[tuple[int, str]], closed_by: str, now: datetime
+) -> str:
     """Empty while nothing is used up or closed. Month and day are part of it: next month the same cap is news again."""
     said = [closed_by] if closed_by else []
     if capped:
         said.append(f"caps {periods.month_of(now)} {capped}")
     if exhausted:
         said.append(f"allowances {now.date()} {exhausted}")
+    if contracted:
+        said.append(f"contracts {contracted}")
     return hashlib.md5("|".join(said).encode(), usedforsecurity=False).hexdigest() if said else ""

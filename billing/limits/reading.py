@@ -16,12 +16,13 @@ from django.db import connection
 from billing import periods
 from billing.catalog import current
 from billing.catalog.current import Stamp
+from billing.catalog.offer import Windows
 from billing.coverage.models import Payer
 from billing.ledger.balances import HELD
 from billing.limits import entitlements
 from billing.limits.answers import Answer
-from billing.limits.entitlements import Picture, Span
-from billing.money import ZERO
+from billing.limits.entitlements import Agreed, Picture, Span
+from billing.money import ZERO, from_cents
 
 KEPT_FOR = timedelta(seconds=2)
 MOST_KEPT = 50_000
@@ -30,7 +31,19 @@ PREPARE_AT_ONCE = 0
 SPANS = """
     SELECT json_agg(json_build_object(
         'model_id', c.model_id, 'payer', c.payer, 'source_id', c.source_id,
-        'valid_from', c.valid_from, 'valid_to', c.valid_to, 'used', coalesce(d.tokens, 0)))
+        'valid_from', c.valid_from, 'valid_to', c.valid_to, 'used', coalesce(d.tokens, 0),
+        'agreed', CASE WHEN c.payer = 4 THEN (
+            SELECT json_build_object(
+                'windows', json_build_array(q.requests_per_minute, q.requests_per_hour, NULL, q.tokens_per_minute,
+                    q.tokens_per_hour, NULL),
+                'closes_at', (SELECT min(u.closes_at) FROM contract_due u
+                    WHERE u.contract_id = r.id AND u.stage IN ('due', 'no_card', 'unpaid')),
+                'over', EXISTS (SELECT FROM contract_month m
+                    WHERE m.contract_id = r.id AND m.period = %(month)s::date AND m.total >= m.tokens
+                        AND (m.total - m.tokens) * r.overage_usd * 100 >= r.overage_limit_cents),
+                'limit_cents', r.overage_limit_cents)
+            FROM contract r JOIN contract_model q ON q.contract_id = r.id AND q.model_id = c.model_id
+            WHERE r.id = c.source_id) END))
     FROM coverage c
     LEFT JOIN allowance_day d ON d.org_id = c.org_id AND d.day = %(day)s::date AND d.coverage_id = c.id
     WHERE c.org_id = w.org_id AND c.valid_to > %(day)s AND c.model_id <> 0
@@ -207,6 +220,14 @@ def spans_of(rows: list[dict[str, Any]] | None) -> tuple[Span, ...]:
             datetime.fromisoformat(row["valid_from"]),
             datetime.fromisoformat(row["valid_to"]),
             row["used"],
+            _agreed(row["agreed"]),
         )
         for row in rows or ()
     )
+
+
+def _agreed(row: dict[str, Any] | None) -> Agreed | None:
+    if row is None:
+        return None
+    closes_at = datetime.fromisoformat(row["closes_at"]) if row["closes_at"] else None
+    return Agreed(Windows(*row["windows"]), closes_at, row["over"], from_cents(row["limit_cents"]))

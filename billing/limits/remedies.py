@@ -49,6 +49,21 @@ def settlement_unpaid(organization: str) -> str:
     )
 
 
+def contract_past_due(organization: str) -> str:
+    return (
+        f"The contract of {organization} for this model is not paid. "
+        f"Pay it on the contract's page: requests work again within 10 seconds of the payment."
+    )
+
+
+def contract_overage_limit(limit: Decimal, now: datetime) -> str:
+    next_month = periods.month_start(periods.next_month(periods.month_of(now)))
+    return (
+        f"Use beyond this month's tokens has reached the contract's limit of {wording.usd(limit)}. "
+        f"An owner can raise it, or wait until {wording.moment(next_month)}."
+    )
+
+
 def payment_disputed(organization: str, *, owes: bool) -> str:
     if owes:
         return (

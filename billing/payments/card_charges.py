@@ -20,7 +20,7 @@ from billing.payments.models import OFF_SESSION, OPEN_STATES, Customer, Intent, 
 log = structlog.get_logger(__name__)
 
 SAME_KEY_FOR = timedelta(hours=23)
-TITLES = {Purpose.RECHARGE: "auto-recharge", Purpose.SETTLEMENT: "period end"}
+TITLES = {Purpose.RECHARGE: "auto-recharge", Purpose.SETTLEMENT: "period end", Purpose.CONTRACT: "reserved capacity"}
 
 
 class CannotCharge(ValueError):

@@ -70,10 +70,14 @@ class Purpose(models.TextChoices):
     CREDITS = "credits", "Buying credits"
     RECHARGE = "recharge", "Auto-recharge"
     SETTLEMENT = "settlement", "Period end"
+    CONTRACT = "contract", "Reserved capacity"
 
 
-OFF_SESSION = (Purpose.RECHARGE, Purpose.SETTLEMENT)
+OFF_SESSION = (Purpose.RECHARGE, Purpose.SETTLEMENT, Purpose.CONTRACT)
 """A saved card is charged without its customer: of these one at a time for an organization."""
+
+LIFTING = (Purpose.RECHARGE, Purpose.SETTLEMENT)
+"""Those of them whose money lifts the balance."""
 
 
 class State(models.TextChoices):
@@ -139,11 +143,11 @@ class Intent(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["wallet"],
-                condition=Q(purpose__in=["recharge", "settlement"], state__in=OPEN_STATES),
+                condition=Q(purpose__in=OFF_SESSION, state__in=OPEN_STATES),
                 name="payment_intent_one_off_session",
             ),
             models.CheckConstraint(
-                condition=~Q(purpose__in=["recharge", "settlement"]) | Q(method__isnull=False),
+                condition=~Q(purpose__in=OFF_SESSION) | Q(method__isnull=False),
                 name="payment_intent_off_session_has_card",
             ),
         ]

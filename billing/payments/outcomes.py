@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
-from billing.ledger import grants, posting, wallets
+from billing.ledger import grants, posting, receivables, wallets
 from billing.ledger.chart import Code
 from billing.ledger.models import GrantSource
 from billing.money import from_cents
@@ -220,6 +220,9 @@ def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
     if paid.card is not None:
         methods.save(intent.wallet_id, paid.card, now=now)
     amount = from_cents(paid.amount_cents)
+    if purpose == Purpose.CONTRACT:
+        receivables.pay(intent.wallet_id, amount, payment_id=intent.pk, charged_at=paid.charged_at, now=now)
+        return None
     if purpose == Purpose.SETTLEMENT:
         grants.pay_overdraft(
             intent.wallet_id, amount, payment_id=intent.pk, title=REST, charged_at=paid.charged_at, now=now

@@ -36,6 +36,7 @@ PURPOSES = {
     "recharge": "Auto-recharge",
     "settlement": "Overdraft at month end",
     "settlement_rest": "Overdraft at month end",
+    "contract": "Reserved capacity",
     "unapplied": "Not credited yet",
 }
 PAYERS = {"free": "Free", "subscription": "Plan", "contract": "Contract", "marketplace": "AWS Marketplace"}

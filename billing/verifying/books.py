@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from billing.ledger import audit, chains
 from billing.ledger.audit import Difference, Scope
-from billing.verifying import cards, payments, recharges, reversals, settlement, statements, usage, waiting
+from billing.verifying import cards, contracts, payments, recharges, reversals, settlement, statements, usage, waiting
 
 CHECKS = (
     *audit.CHECKS,
@@ -20,6 +20,7 @@ CHECKS = (
     *reversals.CHECKS,
     *recharges.CHECKS,
     *settlement.CHECKS,
+    *contracts.CHECKS,
     *statements.CHECKS,
     *waiting.CHECKS,
 )

@@ -327,5 +327,4 @@ def test_staff_see_every_table(world: World) -> None:
 
 def test_every_permission_is_somebodys_door() -> None:
     used: set[Permission] = {row.permission for row in PAGES}
-    # What only owners may do is refused inside the pages of members so far (orgs/memberships.py).
-    assert used == set(Permission) - {access.OWN}
+    assert used == set(Permission)

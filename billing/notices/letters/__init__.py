@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from billing.notices.letters import address, cards, credit, payments, recharge
+from billing.notices.letters import address, cards, contracts, credit, payments, recharge
 from billing.notices.letters.letter import About, Facts, Letter
 from billing.notices.models import Kind
 
@@ -21,6 +21,11 @@ WRITERS: dict[Kind, Writer] = {
     Kind.CARD_EXPIRING: cards.expiring,
     Kind.CARD_CHANGED: cards.changed,
     Kind.BILLING_EMAIL: address.confirm,
+    Kind.CONTRACT_OFFERED: contracts.offered,
+    Kind.CONTRACT_STARTED: contracts.started,
+    Kind.CONTRACT_FAILED: contracts.failed,
+    Kind.CONTRACT_LIMIT: contracts.limit,
+    Kind.CONTRACT_ENDING: contracts.ending,
 }
 
 

@@ -12,6 +12,7 @@ PURPOSES = {
     "credits": "You bought credit for {name}.",
     "recharge": "Auto-recharge bought credit for {name}.",
     "settlement": "This pays what {name} used beyond its credit until the end of the month.",
+    "contract": "This pays for reserved capacity of {name}.",
 }
 NO_TAX = "No tax was collected. This is not a tax invoice."
 

@@ -5,6 +5,10 @@ from billing.notices.models import Kind
 INTENT = "0196340c-8b1e-7c3a-9f00-5a1b2c3d4e5f"
 VISA = {"card_brand": "visa", "card_last4": "4242"}
 RECHARGE = {"attempt": INTENT, "intent": INTENT, "amount": "130.02", "stop_token": "stop-me"}
+CONTRACT: dict[str, str | int | None] = {
+    "contract": INTENT, "models": "GPT OSS 120B, GLM 4.7", "tokens": 100_000_000, "amount": "35.00",
+    "starts_on": "2026-04-01", "ends_on": "2027-04-01",
+}  # fmt: skip
 
 FACTS: dict[str, tuple[Kind, dict[str, str | int | bool | None]]] = {
     "receipt": (
@@ -84,5 +88,26 @@ FACTS: dict[str, tuple[Kind, dict[str, str | int | bool | None]]] = {
     "billing email": (
         Kind.BILLING_EMAIL, {"number": 1, "token": "confirm-me", "until": "2026-04-02T16:00:00+00:00"},
     ),
+    "receipt of a contract": (
+        Kind.RECEIPT,
+        {
+            **VISA, "intent": INTENT, "amount": "35.00", "purpose": "contract", "overdraft_paid": "0", "debt_paid": "0",
+            "new_credit": "0", "expires_at": None,
+        },
+    ),
+    "contract offered": (Kind.CONTRACT_OFFERED, CONTRACT),
+    "contract started": (Kind.CONTRACT_STARTED, CONTRACT),
+    "contract charge failed": (
+        Kind.CONTRACT_FAILED,
+        {
+            **CONTRACT, "what": "commitment", "charge": "35.00", "reason": "Your bank declined the payment.",
+            "retry_at": "2026-04-02T00:00:00+00:00", "closes_at": "2026-04-15T00:00:00+00:00",
+        },
+    ),
+    "contract put off": (
+        Kind.CONTRACT_FAILED, {**CONTRACT, "reason": "put_off", "retry_at": "2026-05-01T00:00:00+00:00"},
+    ),
+    "contract limit": (Kind.CONTRACT_LIMIT, {**CONTRACT, "limit": "35.00"}),
+    "contract ending": (Kind.CONTRACT_ENDING, {**CONTRACT, "ends_at": "2027-04-01T00:00:00+00:00"}),
     "card removed": (Kind.CARD_CHANGED, {"what": "removed", "brand": "mastercard", "last4": "4444"}),
 }  # fmt: skip
