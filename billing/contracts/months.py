@@ -209,27 +209,28 @@ def _through(first: date, last: date) -> Iterable[date]:
 
 
 def close(org_ids: Sequence[int], period: date, *, now: datetime) -> None:
-    """With the books of this month: what is left of its commitment is income (row 31), and overage is due. Its lines are
-    posted, and the wallets locked."""
+    """With the books of this month: what is left of its commitment is income (row 31), and overage is due. So are those of
+    earlier months that began too late for their own books. Their lines are posted, and the wallets locked."""
     months = ContractMonth.objects.select_related("contract").filter(
-        wallet__in=org_ids, period=period, begun_at__isnull=False, closed_at=None, lapsed_at=None
+        wallet__in=org_ids, period__lte=period, begun_at__isnull=False, closed_at=None, lapsed_at=None
     )
     entries = []
-    last_instant = periods.month_start(periods.next_month(period)) - timedelta(microseconds=1)
     for month in months.order_by("wallet_id", "id"):
-        contract = month.contract
-        if unused := pool_of(month, contract).unused(month.posted):
-            entries.append(
-                Entry(
-                    month.wallet_id, accounts.of(month.wallet_id, Code.CONTRACT_DEFERRED), Code.REVENUE_CONTRACT_UNUSED,
-                    unused, "commitment_unused", f"ku:{contract.public_id}:{period:%Y-%m}",
-                    Cause("contract", str(contract.public_id)), last_instant,
-                )
-            )  # fmt: skip
+        if unused := pool_of(month, month.contract).unused(month.posted):
+            entries.append(_unused(month, unused))
         month.closed_at = now
         month.save(update_fields=["closed_at"])
     posting.post(entries, now=now)
     overage.take_up(org_ids, at_least=Decimal("0.50"), now=now)
+
+
+def _unused(month: ContractMonth, amount: Decimal) -> Entry:
+    last_instant = periods.month_start(periods.next_month(month.period)) - timedelta(microseconds=1)
+    deferred, name = accounts.of(month.wallet_id, Code.CONTRACT_DEFERRED), str(month.contract.public_id)
+    return Entry(
+        month.wallet_id, deferred, Code.REVENUE_CONTRACT_UNUSED, amount, "commitment_unused", f"ku:{name}:{month}",
+        Cause("contract", name), last_instant,
+    )  # fmt: skip
 
 
 def _post(contract: Contract, month: ContractMonth, reason: str, suffix: str, now: datetime) -> None:

@@ -35,8 +35,10 @@ ALWAYS = (
     Kind.RECHARGE_CHANGED,
     Kind.BILLING_EMAIL,
     Kind.CONTRACT_OFFERED,
+    Kind.CONTRACT_STARTED,
     Kind.CONTRACT_FAILED,
     Kind.CONTRACT_LIMIT,
+    Kind.CONTRACT_ENDING,
 )
 """Mail about these cannot be switched off: something was charged, or stops unless somebody acts."""
 

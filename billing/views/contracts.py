@@ -29,7 +29,7 @@ SHOWN = Contract.objects.exclude(state=State.DRAFT)
 
 
 class AcceptForm(forms.Form):
-    """`seen` is the digest of the words that were read."""
+    """`seen` is the digest of the words that were read; the page holds that of those it shows."""
 
     name = forms.CharField(
         max_length=signing.LONGEST_NAME,
@@ -37,7 +37,7 @@ class AcceptForm(forms.Form):
         help_text="Typed as you would sign it. It is kept with the words above, your account and the moment.",
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
-    seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    seen = forms.CharField(max_length=64)
 
 
 class LimitForm(forms.Form):
@@ -136,7 +136,7 @@ def _page(
         "acceptance": Acceptance.objects.select_related("by").filter(pk=found.pk).first(),
         "card": signing.card(found.wallet_id, now=now),
         "charges": showing.charges(found),
-        "accept": accept or AcceptForm(initial={"seen": agreement.digest(words).hex()}),
+        "accept": accept or AcceptForm(),
         "limit": limit or LimitForm(initial={"limit": f"{standing.limit:.2f}"}),
         "open": showing.is_open(found, now=now),
         "whole": Decimal(found.amount_cents * 12) / 100,

@@ -10,6 +10,8 @@ from tests.crash.world import World
 from tests.factories import contracts
 
 MINUTE = timedelta(minutes=1)
+NEXT_TRY = timedelta(hours=26)
+"""By then it is tried once more by itself."""
 
 
 def first_comes(world: World) -> Scene:
@@ -75,5 +77,5 @@ PATHS = (
     Path("begin a contract", first_comes, begin, BEGUN),
     Path("charge a contract", month_is_due, collect, COLLECTED),
     Path("charge a contract unheard", month_is_due, collect, COLLECTED, webhooks=False),
-    Path("pay a contract", card_is_refused, pay, PAID, again=pay_again),
+    Path("pay a contract", card_is_refused, pay, PAID, again=pay_again, later=(NEXT_TRY,)),
 )

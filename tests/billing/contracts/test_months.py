@@ -137,6 +137,9 @@ def test_nobody_came_by_for_two_months(acme: Organization, alice: User) -> None:
     contracts.begun(MAY + DAY)
     assert [what for what, *_ in contracts.dues(contract)] == ["commitment"] * 3
     assert contracts.moved(acme)[1120, 2200] == 15
+    # April's books and March's are closed then, and with them all of it that is over.
+    months.closed(MAY + DAY)
+    assert contracts.moved(acme)[2200, 4210] == 10
 
 
 def test_it_ends_at_its_term(acme: Organization, alice: User) -> None:

@@ -42,7 +42,7 @@ def form(client: Client, contract: Contract) -> dict[str, str]:
 def test_an_owner_reads_and_accepts_it(acme: Organization, alice: User, alice_client: Client) -> None:
     cards.saved(acme)
     contract = offered(acme, alice)
-    shown = alice_client.get(page_of(contract)).content.decode()
+    shown = alice_client.get(page_of(contract)).content.decode().replace("\u00a0", " ")
     for said in ("10,000,000 tokens per calendar", "$60.00", "Accept for 12 months", "ending 4242"):
         assert said in shown
     assert "Read and accept" in alice_client.get("/o/acme/billing").content.decode()
