@@ -32,6 +32,7 @@ from billing.statements.models import (
     Statement,
     StatementParty,
 )
+from billing.subscriptions.models import Change, Charge, CoveredModel, PaidPeriod, Quote, Subscription
 from billing.webhooks.models import InboxEvent
 
 __all__ = [
@@ -42,8 +43,11 @@ __all__ = [
     "Attempt",
     "BillingDetails",
     "CardSetup",
+    "Change",
+    "Charge",
     "Consent",
     "Coverage",
+    "CoveredModel",
     "CreditGrant",
     "Customer",
     "Dispute",
@@ -61,10 +65,12 @@ __all__ = [
     "LowBalanceArmed",
     "Notice",
     "NoticeSettings",
+    "PaidPeriod",
     "PayerBase",
     "PaymentMethod",
     "Plan",
     "Price",
+    "Quote",
     "RateLimit",
     "Receipt",
     "ReceiptParty",
@@ -76,6 +82,7 @@ __all__ = [
     "Settlement",
     "Statement",
     "StatementParty",
+    "Subscription",
     "SweepRun",
     "Transfer",
     "TransferNote",

@@ -53,7 +53,7 @@ RIGHTS: dict[str, May] = {
     "plan": KEEP,
     "plan_covers": LINK,
     # Who pays.
-    "coverage": APPEND,
+    "coverage": May(insert=ALL, update="valid_to", delete=True),  # a plan's, and what was used stays (trigger)
     "payer_base": May(update="payer since covered"),
     # Money coming in, and back.
     "payment_intent": KEEP,
@@ -68,6 +68,13 @@ RIGHTS: dict[str, May] = {
     "reconciliation": KEEP,
     "reconciliation_finding": APPEND,
     "inbox_event": May(insert=ALL, update="state tries next_try_at done_at error"),
+    # Plans.
+    "subscription": KEEP,
+    "subscription_model": May(insert=ALL, update="open"),
+    "subscription_period": May(insert=ALL, update="earned_cents earned_until"),
+    "plan_quote": APPEND,
+    "plan_charge": APPEND,
+    "plan_change": May(insert=ALL, update="withdrawn_by_id withdrawn_at applied_at"),
     # On the way down.
     "recharge_consent": APPEND,
     "recharge_rule": KEEP,

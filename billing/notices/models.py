@@ -19,9 +19,16 @@ class Kind(models.TextChoices):
     SETTLEMENT_FAILED = "settlement_failed", "Month-end charge failed"
     CARD_EXPIRING = "card_expiring", "Card expiring"
     CARD_CHANGED = "card_changed", "Card added or removed"
+    PLAN_STARTED = "plan_started", "Plan started, upgraded or renewed"
+    PLAN_FAILED = "plan_failed", "Plan payment failed"
+    PLAN_CHANGED = "plan_changed", "Plan change scheduled or withdrawn"
+    PLAN_ENDED = "plan_ended", "Plan ended"
 
 
-ALWAYS = (Kind.RECHARGE_PAUSED, Kind.SETTLEMENT_FAILED, Kind.RECEIPT, Kind.RECHARGE_CHANGED)
+ALWAYS = (
+    Kind.RECHARGE_PAUSED, Kind.SETTLEMENT_FAILED, Kind.RECEIPT, Kind.RECHARGE_CHANGED, Kind.PLAN_STARTED, Kind.PLAN_FAILED,
+    Kind.PLAN_CHANGED, Kind.PLAN_ENDED,
+)  # fmt: skip
 """Mail about these cannot be switched off: something was charged, or stops unless somebody acts."""
 
 

@@ -70,10 +70,12 @@ class Purpose(models.TextChoices):
     CREDITS = "credits", "Buying credits"
     RECHARGE = "recharge", "Auto-recharge"
     SETTLEMENT = "settlement", "Period end"
+    SUBSCRIPTION = "subscription", "Plan"
 
 
 OFF_SESSION = (Purpose.RECHARGE, Purpose.SETTLEMENT)
-"""A saved card is charged without its customer: of these one at a time for an organization."""
+"""Always charged to a saved card without its customer; a plan is charged so, or paid on Stripe's page. Whatever names a card
+(`Intent.method`) is charged without its customer: of these one at a time for an organization."""
 
 
 class State(models.TextChoices):
@@ -139,7 +141,7 @@ class Intent(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["wallet"],
-                condition=Q(purpose__in=["recharge", "settlement"], state__in=OPEN_STATES),
+                condition=Q(method__isnull=False, state__in=OPEN_STATES),
                 name="payment_intent_one_off_session",
             ),
             models.CheckConstraint(

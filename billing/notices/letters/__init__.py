@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from billing.notices.letters import cards, credit, payments, recharge
+from billing.notices.letters import cards, credit, payments, plans, recharge
 from billing.notices.letters.letter import About, Facts, Letter
 from billing.notices.models import Kind
 
@@ -20,6 +20,10 @@ WRITERS: dict[Kind, Writer] = {
     Kind.SETTLEMENT_FAILED: payments.settlement_failed,
     Kind.CARD_EXPIRING: cards.expiring,
     Kind.CARD_CHANGED: cards.changed,
+    Kind.PLAN_STARTED: plans.started,
+    Kind.PLAN_FAILED: plans.failed,
+    Kind.PLAN_CHANGED: plans.changed,
+    Kind.PLAN_ENDED: plans.ended,
 }
 
 
