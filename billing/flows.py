@@ -43,6 +43,8 @@ from billing.recharge.models import Rule, Why
 from billing.recharge.rules import Wish
 from billing.settlement import closing, dunning
 from billing.statements import issuing, receipts
+from billing.subscriptions import cards as plan_cards
+from billing.subscriptions import hearing
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +57,7 @@ def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Sett
         settled = outcomes.settle(intent_id, outcome, now=now)
         if settled is not None:
             recharging.heard(settled, now=now)
+            hearing.heard(settled, now=now)
             if settled.changed:
                 receipts.issue(intent_id, now=now)
             dunning.heard(settled, now=now)
@@ -170,6 +173,7 @@ def dispute_told(told: answers.Dispute, *, now: datetime) -> Dispute | None:
         wallets.lock([org_id])
         _drain(org_id, now)
         settled = disputes.settle(told, Intent.objects.get(pk=intent_id), now=now)
+        hearing.dispute_told(intent_id, now=now)
         recharging.dispute_opened(org_id, now=now)
         levels.lifted([org_id], now=now)
         publishing.publish([org_id], now=now)
@@ -197,6 +201,7 @@ def remove_card(org_id: int, method_id: int, *, stop_recharge: bool = False, now
         if stop_recharge and cards.is_used(org_id, method_id):
             rules.switch_off(org_id, now=now)
         cards.refuse_if_used(org_id, method_id)
+        plan_cards.refuse_if_used(org_id, method_id)
         methods.remove(org_id, method_id, now=now)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import structlog
 from celery import shared_task
 
-from billing import flows
+from billing import flows, flows_subscriptions
 from billing.ledger.audit import Scope
 from billing.metering import partitions
 from billing.notices import expiring, sending
@@ -46,6 +46,23 @@ def poll_payments() -> None:
 @shared_task
 def recharge_credit() -> None:
     flows.recharge_due(now=_now())
+
+
+@shared_task
+def renew_plans() -> None:
+    flows_subscriptions.renew_plans(now=_now())
+
+
+@shared_task
+def retire_plans() -> None:
+    """Plans whose last model the company has retired."""
+    if retired := flows_subscriptions.retire_plans(now=_now()):
+        log.warning("plans_retired", subscriptions=retired)
+
+
+@shared_task
+def earn_plans() -> None:
+    flows_subscriptions.earn_plans(now=_now())
 
 
 @shared_task

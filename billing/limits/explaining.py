@@ -95,6 +95,8 @@ def keys_of(place: Place) -> str:
 
 def _most_telling(models: Iterable[ModelAnswer]) -> Reason | None:
     order = (
+        Reason.PLAN_DISPUTED,
+        Reason.PLAN_PAST_DUE,
         Reason.PAYMENT_DISPUTED,
         Reason.SETTLEMENT_UNPAID,
         Reason.NO_CREDIT,

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from billing.ledger import audit, chains
 from billing.ledger.audit import Difference, Scope
-from billing.verifying import payments, recharges, reversals, settlement, statements, usage, waiting
+from billing.verifying import payments, plans, recharges, reversals, settlement, statements, usage, waiting
 
 CHECKS = (
     *audit.CHECKS,
@@ -19,6 +19,7 @@ CHECKS = (
     *reversals.CHECKS,
     *recharges.CHECKS,
     *settlement.CHECKS,
+    *plans.CHECKS,
     *statements.CHECKS,
     *waiting.CHECKS,
 )

@@ -10,7 +10,7 @@ import psycopg
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import connection, transaction
 
-from billing import flows, periods
+from billing import flows, flows_subscriptions, periods
 from billing.coverage import base
 from billing.coverage.models import Payer, PayerBase
 from billing.ledger import accounts, posting, wallets
@@ -26,7 +26,7 @@ from billing.webhooks.models import InboxEvent
 from orgs import keys
 from orgs.models import Role
 from tests import owners
-from tests.factories import catalog, months, usage
+from tests.factories import catalog, months, plans, usage
 from tests.factories import orgs as people
 
 Facts = dict[str, Any]
@@ -77,7 +77,8 @@ def fingerprint(of: "psycopg.Connection[Any]") -> dict[str, str]:
 
 
 def made() -> Target:
-    """Acme has bought, been given, used, taken back, got money back and been disputed; Charlie's Team has bought too."""
+    """Acme has bought, been given, used, taken back, got money back and been disputed; Charlie's Team has bought too,
+    and has a plan."""
     now = datetime.now(UTC).replace(microsecond=0)
     then = now - timedelta(days=33)
     partitions.make(now)
@@ -113,6 +114,8 @@ def made() -> Target:
     PayerBase.objects.filter(wallet_id=theirs.pk).update(since=now - timedelta(days=3))
     base.flip(theirs.pk, Payer.MARKETPLACE, now - timedelta(days=1))
     base.flip(theirs.pk, Payer.CREDITS, now)
+    running = plans.begun(theirs, catalog.plan(model), charlie, now=now)
+    flows_subscriptions.cancel_plan(theirs.pk, running.public_id, by=charlie.pk, now=now)
     LogEntry.objects.create(user=alice, object_repr="x", action_flag=CHANGE, change_message="Looked.")
     grants = {grant.payment_id: grant.account_id for grant in CreditGrant.objects.filter(wallet_id=acme.pk)}
     facts = {

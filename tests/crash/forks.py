@@ -171,7 +171,7 @@ def _walk(order: Order, tell: Callable[[str], None], reached: set[str]) -> None:
 
 def _noted(reached: set[str]) -> ExitStack:
     """Which functions of `flows` and `tasks` are called."""
-    from billing import flows, tasks
+    from billing import flows, flows_subscriptions, tasks
     from tests.crash.paths import everything
 
     def noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -183,7 +183,8 @@ def _noted(reached: set[str]) -> ExitStack:
 
     stack = ExitStack()
     for name in everything():
-        module, attribute = (flows if name.startswith("flows.") else tasks), name.partition(".")[2]
+        room, _, attribute = name.partition(".")
+        module = {"flows": flows, "flows_subscriptions": flows_subscriptions, "tasks": tasks}[room]
         stack.enter_context(mock.patch.object(module, attribute, noting(name, getattr(module, attribute))))
     return stack
 

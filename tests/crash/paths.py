@@ -13,7 +13,7 @@ from django.conf import settings
 from django.test import Client
 from django.test.client import ClientHandler
 
-from billing import flows, tasks
+from billing import flows, flows_subscriptions, tasks
 from tests.crash.world import World
 
 Scene = dict[str, str | int]
@@ -23,6 +23,8 @@ OF_MONTHS = {"tasks.settle_periods", "tasks.collect_settlements"}
 """What closes months, and charges what they left."""
 MOVES_NO_MONEY = {
     "tasks.verify_ledger", "tasks.make_partitions", "flows.switch_recharge_off", "flows.stop_recharge_by_link",
+    "flows_subscriptions.quote_plan", "flows_subscriptions.schedule_plan", "flows_subscriptions.cancel_plan",
+    "flows_subscriptions.withdraw_change", "flows_subscriptions.charge_plan_to",
 }  # fmt: skip
 """These only read, make room, or forbid: they are in no path."""
 TELLS_PEOPLE = {
@@ -64,11 +66,12 @@ class Path:
 
 
 def everything() -> set[str]:
-    """All of `billing/flows.py` and `billing/tasks.py`: what moves money, by whomever it is started."""
+    """All of the flows and `billing/tasks.py`: what moves money, by whomever it is started."""
     own = {
-        f"flows.{name}"
-        for name, value in vars(flows).items()
-        if inspect.isfunction(value) and value.__module__ == flows.__name__ and not name.startswith("_")
+        f"{module.__name__.removeprefix('billing.')}.{name}"
+        for module in (flows, flows_subscriptions)
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
     return own | {name.removeprefix("billing.") for name in current_app.tasks if name.startswith(f"{tasks.__name__}.")}
 
