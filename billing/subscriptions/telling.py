@@ -6,7 +6,7 @@ from billing.catalog.models import Plan
 from billing.money import from_cents
 from billing.notices.announcing import Facts, announce
 from billing.notices.models import Kind as Notice
-from billing.subscriptions.models import Change, Charge, Subscription
+from billing.subscriptions.models import Change, Charge, Ended, Subscription
 
 
 def started(running: Subscription, charge: Charge, *, now: datetime) -> None:
@@ -57,7 +57,12 @@ def gone_back(charge: Charge, *, now: datetime) -> None:
 
 
 def ended(running: Subscription, *, now: datetime) -> None:
-    facts: Facts = {"plan": _name(running.plan_id), "why": running.ended_as, "ended_at": _at(running.ended_at)}
+    facts: Facts = {
+        "plan": _name(running.plan_id),
+        "why": running.ended_as,
+        "ended_at": _at(running.ended_at),
+        "grace": running.ended_as == Ended.UNPAID and running.renewals > 0,
+    }
     announce(running.wallet_id, Notice.PLAN_ENDED, key=f"{running.pk}", facts=facts, now=now)
 
 

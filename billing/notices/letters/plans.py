@@ -1,5 +1,6 @@
 """Letters about plans: paid, not paid, changed, ended."""
 
+from billing import wording
 from billing.notices.letters.letter import About, Facts, Letter, Row, page, told
 from billing.notices.letters.payments import NO_TAX, charged
 
@@ -23,8 +24,9 @@ def started(facts: Facts, about: About) -> Letter:
     paid = facts.usd("amount") > 0
     words = PAID[facts.text("what")].format(plan=facts.text("plan"), name=about.name)
     until = f"It is paid until {facts.moment('until')}." if facts.has("until") else ""
-    arrears = facts.has("arrears") and facts.usd("arrears") > 0
+    arrears = facts.usd("arrears") > 0
     rows = (
+        Row(facts.text("plan"), wording.usd(facts.usd("amount") - facts.usd("arrears"))),
         *([Row("Days of grace used before", facts.money("arrears"))] if arrears else []),
         Row("Tax", "$0.00"),
         Row("Paid", facts.money("amount"), total=True),
@@ -93,7 +95,12 @@ def ended(facts: Facts, about: About) -> Letter:
         label="Plan",
         figure="Ended",
         sentences=told(f"It ended on {facts.moment('ended_at')}.", ENDED[facts.text("why")]),
-        notes=(f"Models that no plan covers use credit of {about.name}.",),
+        notes=told(
+            "Who subscribes again within 60 days first pays the days since its period ended."
+            if facts.has("grace")
+            else "",
+            f"Models that no plan covers use credit of {about.name}.",
+        ),
         button=page(about, "plan", "See the plans"),
         link=page(about, "buy", "Buy credits"),
     )

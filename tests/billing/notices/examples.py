@@ -120,7 +120,7 @@ FACTS: dict[str, tuple[Kind, dict[str, str | int | bool | None]]] = {
     ),
     "plan goes on": (Kind.PLAN_CHANGED, {"what": "resumed", "plan": "Code Pro", "until": "2026-04-30T16:00:00+00:00"}),
     "plan ended": (
-        Kind.PLAN_ENDED, {"plan": "Code Pro", "why": "unpaid", "ended_at": "2026-04-06T16:00:00+00:00"},
+        Kind.PLAN_ENDED, {"plan": "Code Pro", "why": "unpaid", "ended_at": "2026-04-06T16:00:00+00:00", "grace": True},
     ),
     "card removed": (Kind.CARD_CHANGED, {"what": "removed", "brand": "mastercard", "last4": "4444"}),
 }  # fmt: skip
