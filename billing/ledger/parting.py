@@ -54,8 +54,8 @@ class Left:
 
     unapplied: Decimal = ZERO
     rests: tuple[Rest, ...] = ()
-    unearned: Decimal = ZERO
     expired: Decimal = ZERO
+    unearned: Decimal = ZERO
 
     @property
     def unspent(self) -> Decimal:
@@ -71,9 +71,9 @@ class Taken:
     paid: Decimal = ZERO
     goodwill: Decimal = ZERO
     expired: Decimal = ZERO
-    unearned: Decimal = ZERO
     rests: tuple[Rest, ...] = ()
     unapplied: Decimal = ZERO
+    unearned: Decimal = ZERO
 
 
 def take(amount: Decimal, left: Left, *, spent: Part) -> list[Share]:
