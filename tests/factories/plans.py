@@ -42,6 +42,11 @@ def another(slug: str, *models: AIModel, usd: int, rank: int, daily_tokens: int 
     return plan
 
 
+def alone(slug: str) -> Plan:
+    """A plan with a model of its own."""
+    return another(slug, catalog.model(f"model-of-{slug}"), usd=50, rank=100 + Plan.objects.count())
+
+
 def asked(
     org: Organization, plan: Plan, by: User, *, now: datetime = JAN, method: PaymentMethod | None = None
 ) -> Charge:
@@ -154,4 +159,5 @@ def cover(org: Organization) -> list[tuple[str, datetime, datetime]]:
 
 def deferred(org: Organization) -> Decimal:
     """Fees that are collected and not earned, in USD."""
-    return Account.objects.get(wallet_id=org.pk, code=2100).balance
+    balance: Decimal = Account.objects.get(wallet_id=org.pk, code=2100).balance
+    return balance

@@ -8,7 +8,7 @@ from billing import flows_subscriptions
 from billing.catalog.models import AIModel, Plan
 from billing.notices.models import Notice
 from billing.payments.models import Refund
-from billing.subscriptions import choosing, refusals
+from billing.subscriptions import choosing, refusals, upgrading
 from billing.subscriptions.models import Change, PaidPeriod, State, Subscription
 from orgs.models import Organization, User
 from tests.factories import cards, plans
@@ -79,7 +79,7 @@ def test_what_is_shown_holds_ten_minutes_and_not_beyond_the_period(
     assert quote.held_until == VALENTINE + 10 * MINUTE
     assert choosing.quote(acme.pk, larger.pk, by=alice.pk, now=FEB - MINUTE).held_until == FEB
     nearly = VALENTINE + 10 * MINUTE - SECOND
-    charge = flows_subscriptions.upgrading.begin(
+    charge = upgrading.begin(
         acme.pk, quote.pk, by=alice.pk, method_id=running.method_id, now=nearly
     )  # fmt: skip
     assert charge.amount_cents == 75_00, "as it was shown, though a little time has passed"
