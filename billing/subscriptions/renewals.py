@@ -66,9 +66,8 @@ def _renew(running: Subscription, now: datetime) -> UUID | None:
     if refusals.all_retired(refusals.plan(running.plan_id).covers, now):
         ending.end(running, Ended.RETIRED, now=now)
         return None
-    number = running.number + 1
-    price = refusals.price_cents(refusals.plan(running.plan_id))
-    key = f"renew:{running.pk}:{number}:{running.tries + 1}"
+    price = _price(running)
+    key = f"renew:{running.pk}:{running.number + 1}:{running.tries + 1}"
     try:
         if running.method_id is None:
             raise card_charges.NoCard
@@ -86,6 +85,14 @@ def _renew(running: Subscription, now: datetime) -> UUID | None:
     _charge(running, intent, price, None, now)
     cover.date_ahead(running, now=now)
     return intent.pk
+
+
+def _price(running: Subscription) -> int:
+    """Cents of the next period. Nobody who has a plan pays more for it than he agreed to: a higher price reaches him only
+    with notice (A32), which is not given yet; a lower one at once."""
+    price = refusals.price_cents(refusals.plan(running.plan_id))
+    last = running.periods.filter(number=running.number).order_by("-part").values_list("plan_id", flat=True).first()
+    return min(price, running.price_cents) if last == running.plan_id else price
 
 
 def _apply_change(running: Subscription, now: datetime) -> bool:
@@ -208,8 +215,7 @@ def finish(running: Subscription, *, by: int, now: datetime) -> Charge:
         raise PlanRefused("There is nothing to pay: the plan is not past due.")
     if earlier := open_charge(running):
         return earlier
-    price = refusals.price_cents(refusals.plan(running.plan_id))
-    number = running.charges.count() + 1
+    price, number = _price(running), running.charges.count() + 1
     intent = beginning.payment(
         running.wallet_id, price, key=f"renew:{running.pk}:{running.number + 1}:page:{number}", by=by, method_id=None,
         now=now,

@@ -96,6 +96,14 @@ def test_the_next_period_begins_where_the_last_one_ended(running: Subscription, 
     assert Notice.objects.filter(kind="plan_started", facts__what="renewed").count() == 1
 
 
+def test_a_higher_price_does_not_reach_who_has_the_plan_and_a_lower_one_does(running: Subscription, pro: Plan) -> None:
+    """A32: not without 30 days' notice, and none is given yet."""
+    Plan.objects.filter(pk=pro.pk).update(price_usd=60)
+    assert plans.renewed(running, now=FEB).price_cents == 50_00
+    Plan.objects.filter(pk=pro.pk).update(price_usd=40)
+    assert plans.renewed(running, now=MARCH).price_cents == 40_00
+
+
 def test_two_clocks_charge_once(running: Subscription) -> None:
     assert plans.renewing(running, now=FEB) is not None
     assert plans.renewing(running, now=FEB + MINUTE) is None
