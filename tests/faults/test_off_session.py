@@ -157,14 +157,14 @@ def test_a_renewal_is_paid_once_and_the_plan_goes_on_or_is_past_due(
     stripe: Running, acme: Organization, alice: User, card: PaymentMethod, place: int, figures: counted.Record
 ) -> None:
     """The same calls; and whatever Stripe answered in between, the plan is what became of its payment."""
-    every, wrong = counted.of(40, full=4), {}
-    began = datetime.now(UTC) - timedelta(days=31)
+    every, wrong, told = counted.of(40, full=4), {}, set[str]()
+    began = datetime.now(UTC) - timedelta(days=40)
     for number, trouble in enumerate(TROUBLES[place::every]):
         slug = f"plan-{place}-{number}"
         running = plans.begun(acme, plans.alone(slug), alice, now=began + timedelta(seconds=number), method=card)
         intent = plans.renewing(running, now=datetime.now(UTC))
         assert intent is not None
-        charge, moment = Charge(stripe, intent, card, set()), MOMENTS[place]
+        charge, moment = Charge(stripe, intent, card, told), MOMENTS[place]
         moment.before(charge)
         with with_call(stripe, moment.method, moment.path, trouble):
             moment.step(charge)
