@@ -34,6 +34,7 @@ from billing.statements.models import (
     Statement,
     StatementParty,
 )
+from billing.subscriptions.models import Change, Charge, CoveredModel, PaidPeriod, Quote, Subscription
 from billing.webhooks.models import InboxEvent
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "Attempt",
     "BillingDetails",
     "CardSetup",
+    "Change",
+    "Charge",
     "Consent",
     "Contract",
     "ContractAct",
@@ -53,6 +56,7 @@ __all__ = [
     "ContractModel",
     "ContractMonth",
     "Coverage",
+    "CoveredModel",
     "CreditGrant",
     "Customer",
     "Dispute",
@@ -71,10 +75,12 @@ __all__ = [
     "Notice",
     "NoticeSettings",
     "OverdraftCeiling",
+    "PaidPeriod",
     "PayerBase",
     "PaymentMethod",
     "Plan",
     "Price",
+    "Quote",
     "RateLimit",
     "Receipt",
     "ReceiptParty",
@@ -86,6 +92,7 @@ __all__ = [
     "Settlement",
     "Statement",
     "StatementParty",
+    "Subscription",
     "SweepRun",
     "Transfer",
     "TransferNote",

@@ -13,7 +13,7 @@ from django.db import transaction
 from billing.contracts import collecting, ending, months, signing
 from billing.contracts.collecting import Due
 from billing.contracts.models import Contract
-from billing.flows.paying import payment_outcome
+from billing.flows import paying
 from billing.ledger import wallets
 from billing.limits import publishing
 from billing.payments import card_charges
@@ -96,7 +96,7 @@ def collect_contract(due: Due, *, now: datetime) -> Settled | None:
         publishing.publish([due.org_id], now=now)
     if intent_id is None:
         return None
-    return payment_outcome(intent_id, card_charges.charge(intent_id, now=now), now=now)
+    return paying.payment_outcome(intent_id, card_charges.charge(intent_id, now=now), now=now)
 
 
 def pay_contract(contract: Contract, *, now: datetime) -> list[Settled | None]:

@@ -16,6 +16,7 @@ from billing.payments.outcomes import Outcome, Settled
 from billing.recharge import recharging
 from billing.settlement import dunning
 from billing.statements import receipts
+from billing.subscriptions import hearing
 
 
 def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Settled | None:
@@ -24,6 +25,7 @@ def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Sett
         settled = outcomes.settle(intent_id, outcome, now=now)
         if settled is not None:
             recharging.heard(settled, now=now)
+            hearing.heard(settled, now=now)
             if settled.changed:
                 receipts.issue(intent_id, now=now)
             dunning.heard(settled, now=now)

@@ -24,6 +24,8 @@ class Reason(StrEnum):
     NO_CREDIT = "no_credit"
     KEY_CAP = "key_cap"
     DAILY_ALLOWANCE = "daily_allowance"
+    PLAN_PAST_DUE = "plan_past_due"
+    PLAN_DISPUTED = "plan_disputed"
 
 
 STATUS: dict[Reason, Literal[401, 402, 403, 429]] = {
@@ -39,6 +41,8 @@ STATUS: dict[Reason, Literal[401, 402, 403, 429]] = {
     Reason.NO_CREDIT: 402,
     Reason.KEY_CAP: 402,
     Reason.DAILY_ALLOWANCE: 429,
+    Reason.PLAN_PAST_DUE: 402,
+    Reason.PLAN_DISPUTED: 402,
 }
 """401 the key; 402 wherever money is the cause; 403 the model; 429 only a real limit."""
 

@@ -5,7 +5,8 @@ and free usage for Personal organizations. A disputed payment comes before credi
 charged (A43).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -64,7 +65,8 @@ class Picture:
 
     `spans`: coverage that had not ended when the UTC day began. `credit_ends`: the next expiry of a grant that has a rest.
     `owes`: claw-back debt is open. `disputed`: an open dispute holds credit. `unpaid`: what a month end left could not be
-    charged, and is still owed.
+    charged, and is still owed. `stopped`: models whose plan is `past_due` or `suspended`, which where no span covers them is
+    why.
     """
 
     public_id: str
@@ -82,6 +84,7 @@ class Picture:
     owes: bool = False
     disputed: bool = False
     unpaid: bool = False
+    stopped: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def closed_by_dispute(self) -> bool:
@@ -117,6 +120,8 @@ def for_model(picture: Picture, model: Model, catalog: Catalog, *, now: datetime
     if model.is_retired(now):
         return _refused(model, Reason.MODEL_RETIRED, remedies.retired(model, catalog))
     span = next((span for span in picture.spans if span.covers(model.id, now)), None)
+    if span is None and model.id in picture.stopped:
+        return _plan_stopped(picture, model)
     payer = span.payer if span else _uncovered_payer(picture)
     plan = catalog.plan(span.source_id) if span and payer == Payer.SUBSCRIPTION else None
     tier, windows = _tier(model, payer, plan)
@@ -235,6 +240,13 @@ def _under_plan(
         remedy = remedies.daily_allowance(plan, left.limit, left.reset_at)
         return msgspec.structs.replace(_refused(model, Reason.DAILY_ALLOWANCE, remedy), allowance=left)
     return msgspec.structs.replace(_granted(model, plan.tier, Payer.SUBSCRIPTION, windows), allowance=left)
+
+
+def _plan_stopped(picture: Picture, model: Model) -> ModelAnswer:
+    """Credit never steps in for a plan that is past due or suspended (A24)."""
+    if picture.stopped[model.id] == "suspended":
+        return _refused(model, Reason.PLAN_DISPUTED, remedies.plan_disputed(picture.organization))
+    return _refused(model, Reason.PLAN_PAST_DUE, remedies.plan_past_due(picture.organization))
 
 
 def _granted(model: Model, tier: str, payer: Payer, windows: Windows) -> ModelAnswer:

@@ -97,6 +97,8 @@ def _most_telling(models: Iterable[ModelAnswer]) -> Reason | None:
     order = (
         Reason.CONTRACT_PAST_DUE,
         Reason.CONTRACT_OVERAGE_LIMIT,
+        Reason.PLAN_DISPUTED,
+        Reason.PLAN_PAST_DUE,
         Reason.PAYMENT_DISPUTED,
         Reason.SETTLEMENT_UNPAID,
         Reason.NO_CREDIT,

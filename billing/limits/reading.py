@@ -50,6 +50,13 @@ SPANS = """
 """
 """The coverage of wallet `w` that had not ended when the day began, with what was used of it that day, as a sub-select."""
 
+STOPPED = """
+    SELECT json_object_agg(m.model_id, s.state)
+    FROM subscription_model m JOIN subscription s ON s.id = m.subscription_id
+    WHERE m.org_id = w.org_id AND m.open AND s.state IN ('past_due', 'suspended')
+"""
+"""The models of plans of wallet `w` that do not cover any more until something is paid or decided, as a sub-select."""
+
 OWES = "SELECT d.balance < 0 FROM account d WHERE d.org_id = w.org_id AND d.code = 1110"
 """Whether claw-back debt of wallet `w` is open, as a sub-select."""
 DISPUTED = """
@@ -74,7 +81,7 @@ SELECT k.id, k.public_id, o.name, o.kind = 'personal', w.posted - w.accrued - ({
     CASE WHEN b.covered THEN ({SPANS}) END,
     (SELECT min(g.expires_at) FROM account g
      WHERE g.org_id = w.org_id AND g.code IN (2000, 2010) AND NOT g.exhausted AND g.expires_at > %(now)s),
-    ({OWES}), ({DISPUTED}), ({UNPAID}), k.last_used_at, z.version, z.changed_at
+    ({OWES}), ({DISPUTED}), ({UNPAID}), CASE WHEN b.covered THEN ({STOPPED}) END, k.last_used_at, z.version, z.changed_at
 FROM {{keys}} k
 JOIN organization o ON o.id = k.org_id
 JOIN wallet w ON w.org_id = k.org_id
@@ -191,7 +198,7 @@ def _told(row: tuple[Any, ...], now: datetime) -> Told:
 
 def picture(facts: Sequence[Any]) -> Picture:
     public_id, name, personal, available, base, version, revoked_at, expires_at, cap, spent, spans, *money = facts
-    credit_ends, owes, disputed, unpaid = money
+    credit_ends, owes, disputed, unpaid, stopped = money
     return Picture(
         public_id=public_id,
         organization=name,
@@ -208,6 +215,7 @@ def picture(facts: Sequence[Any]) -> Picture:
         owes=bool(owes),
         disputed=disputed,
         unpaid=unpaid,
+        stopped={int(model_id): state for model_id, state in (stopped or {}).items()},
     )
 
 

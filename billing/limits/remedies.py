@@ -91,6 +91,17 @@ def daily_allowance(plan: Plan, limit: int, reset_at: datetime) -> str:
     )
 
 
+def plan_past_due(organization: str) -> str:
+    return (
+        f"The plan of {organization} was not renewed: its payment failed. "
+        f"Pay it in the portal, or cancel the plan: requests work again within 10 seconds."
+    )
+
+
+def plan_disputed(organization: str) -> str:
+    return f"A payment for the plan of {organization} is disputed with its bank. The plan works again if that is won."
+
+
 def ends_soon(model: Model) -> str:
     """For a model whose end is announced: "llama3.1-8b ends on 27 May 2026. Requests after that get 403."."""
     if model.refused_from is None:

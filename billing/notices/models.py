@@ -26,6 +26,10 @@ class Kind(models.TextChoices):
     CONTRACT_FAILED = "contract_failed", "Contract charge failed"
     CONTRACT_LIMIT = "contract_limit", "Contract overage limit reached"
     CONTRACT_ENDING = "contract_ending", "Contract ends"
+    PLAN_STARTED = "plan_started", "Plan started, upgraded or renewed"
+    PLAN_FAILED = "plan_failed", "Plan payment failed"
+    PLAN_CHANGED = "plan_changed", "Plan change scheduled or withdrawn"
+    PLAN_ENDED = "plan_ended", "Plan ended"
 
 
 ALWAYS = (
@@ -39,6 +43,10 @@ ALWAYS = (
     Kind.CONTRACT_FAILED,
     Kind.CONTRACT_LIMIT,
     Kind.CONTRACT_ENDING,
+    Kind.PLAN_STARTED,
+    Kind.PLAN_FAILED,
+    Kind.PLAN_CHANGED,
+    Kind.PLAN_ENDED,
 )
 """Mail about these cannot be switched off: something was charged, or stops unless somebody acts."""
 

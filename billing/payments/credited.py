@@ -12,7 +12,7 @@ from billing.payments.models import Intent, Purpose, State
 from billing.payments.outcomes import UNAPPLIED, Settled
 
 RECEIPTED = (Purpose.CREDITS, Purpose.SETTLEMENT, Purpose.CONTRACT)
-"""A recharge tells of itself: its notice is its receipt."""
+"""A recharge and a plan tell of themselves: their notice is their receipt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,10 +71,12 @@ class Purpose(models.TextChoices):
     RECHARGE = "recharge", "Auto-recharge"
     SETTLEMENT = "settlement", "Period end"
     CONTRACT = "contract", "Reserved capacity"
+    SUBSCRIPTION = "subscription", "Plan"
 
 
 OFF_SESSION = (Purpose.RECHARGE, Purpose.SETTLEMENT, Purpose.CONTRACT)
-"""A saved card is charged without its customer: of these one at a time for an organization."""
+"""Always charged to a saved card without its customer; a plan is charged so, or paid on Stripe's page. Whatever names a card
+(`Intent.method`) is charged without its customer: of these one at a time for an organization."""
 
 LIFTING = (Purpose.RECHARGE, Purpose.SETTLEMENT)
 """Those of them whose money lifts the balance."""
@@ -143,7 +145,7 @@ class Intent(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["wallet"],
-                condition=Q(purpose__in=OFF_SESSION, state__in=OPEN_STATES),
+                condition=Q(method__isnull=False, state__in=OPEN_STATES),
                 name="payment_intent_one_off_session",
             ),
             models.CheckConstraint(

@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
-from billing.ledger import grants, posting, receivables, wallets
+from billing.ledger import grants, plan_fees, posting, receivables, wallets
 from billing.ledger.chart import Code
 from billing.ledger.models import GrantSource
 from billing.money import from_cents
@@ -198,7 +198,7 @@ def _move(intent: Intent, outcome: Processing | Waiting | Declined | Canceled | 
 
 
 def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
-    """Money arrived. Answers what was credited now; None when this charge was here before or has no place."""
+    """Money arrived. Answers what was credited now; None when it was here before, has no place, or is for a plan."""
     if intent.state == State.SUCCEEDED:
         if intent.charge_id != paid.charge_id:
             _set_aside(intent, paid, f"pay:{intent.pk}:{paid.charge_id}", "paid_twice", now)
@@ -222,6 +222,8 @@ def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
     amount = from_cents(paid.amount_cents)
     if purpose == Purpose.CONTRACT:
         receivables.pay(intent.wallet_id, amount, payment_id=intent.pk, charged_at=paid.charged_at, now=now)
+    if purpose == Purpose.SUBSCRIPTION:
+        plan_fees.collect(intent.wallet_id, amount, payment_id=intent.pk, charged_at=paid.charged_at, now=now)
         return None
     if purpose == Purpose.SETTLEMENT:
         grants.pay_overdraft(

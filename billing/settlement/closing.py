@@ -24,6 +24,7 @@ from billing.settlement import ceilings, deciding, dunning, owing
 from billing.settlement.deciding import Decision
 from billing.settlement.models import Decided, Stage
 from billing.settlement.owing import Owing
+from billing.subscriptions import earning
 
 log = structlog.get_logger(__name__)
 
@@ -104,6 +105,7 @@ def _settle_together(org_ids: list[int], period: date, run: Run) -> int:
     expiry.expire(locked, now=run.now, watermark=run.watermark)
     accruals.close(locked, now=run.now, before=_end(period))
     drawdown.close(locked, now=run.now, before=_end(period))
+    earning.earn(locked, through=periods.next_month(period), now=run.now)
     ready = owing.next_to_close(locked, period)
     if not ready:
         run.then(using, list(charged))

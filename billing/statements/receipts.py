@@ -1,4 +1,4 @@
-"""A receipt for each payment that became credit: written with it, in one transaction, and never changed."""
+"""A receipt for each payment that became credit or paid for a plan: written with it, in one transaction, never changed."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -57,13 +57,13 @@ def issue(intent_id: UUID, *, now: datetime) -> Receipt | None:
 
 
 def _body(intent: Intent) -> dict[str, object]:
-    """What was paid and what it paid for. Debts come first; the rest is credit."""
+    """What was paid and what it paid for. Debts come first; the rest is credit, unless it was for a plan."""
     assert intent.charged_at is not None
     amount = from_cents(intent.amount_cents)
     grant = CreditGrant.objects.select_related("account").filter(payment_id=intent.pk).first()
     overdraft, debt = _debts_paid(intent, grant)
     expires_at = grant.account.expires_at if grant else None
-    credit = ZERO if intent.purpose == Purpose.CONTRACT else amount - overdraft - debt
+    credit = ZERO if intent.purpose in (Purpose.CONTRACT, Purpose.SUBSCRIPTION) else amount - overdraft - debt
     return {
         "layout": LAYOUT,
         "organization": intent.wallet_id,

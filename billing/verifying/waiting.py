@@ -1,8 +1,10 @@
 """What should have been done by now: somebody's work that did not happen. `--since` does not cut it."""
 
 from billing.ledger.audit import Check, ours
+from billing.verifying import plans
 
 CHECKS = (
+    *plans.WAITING,
     Check(
         "expired_with_rest",
         "72 hours after its end nothing is left of a grant",

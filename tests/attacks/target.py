@@ -27,7 +27,7 @@ from billing.webhooks.models import InboxEvent
 from orgs import keys
 from orgs.models import Role, User
 from tests import owners
-from tests.factories import catalog, contracts, months, usage
+from tests.factories import catalog, contracts, months, plans, usage
 from tests.factories import orgs as people
 
 Facts = dict[str, Any]
@@ -78,7 +78,8 @@ def fingerprint(of: "psycopg.Connection[Any]") -> dict[str, str]:
 
 
 def made() -> Target:
-    """Acme has bought, been given, used, taken back, got money back and been disputed; Charlie's Team has bought too."""
+    """Acme has bought, been given, used, taken back, got money back and been disputed; Charlie's Team has bought too,
+    and has a plan."""
     now = datetime.now(UTC).replace(microsecond=0)
     then = now - timedelta(days=33)
     partitions.make(now)
@@ -115,6 +116,8 @@ def made() -> Target:
     base.flip(theirs.pk, Payer.MARKETPLACE, now - timedelta(days=1))
     base.flip(theirs.pk, Payer.CREDITS, now)
     _contracted(alice, now)
+    running = plans.begun(theirs, catalog.plan(model), charlie, now=now)
+    flows.cancel_plan(theirs.pk, running.public_id, by=charlie.pk, now=now)
     LogEntry.objects.create(user=alice, object_repr="x", action_flag=CHANGE, change_message="Looked.")
     grants = {grant.payment_id: grant.account_id for grant in CreditGrant.objects.filter(wallet_id=acme.pk)}
     facts = {

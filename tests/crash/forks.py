@@ -171,7 +171,7 @@ def _walk(order: Order, tell: Callable[[str], None], reached: set[str]) -> None:
 
 def _noted(reached: set[str]) -> ExitStack:
     """Which functions of `flows` and `tasks` are called."""
-    from billing import flows, flows_contracts, tasks
+    from billing import flows, tasks
     from tests.crash.paths import everything
 
     def noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

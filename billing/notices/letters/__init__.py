@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from billing.notices.letters import address, cards, contracts, credit, payments, recharge
+from billing.notices.letters import address, cards, contracts, credit, payments, plans, recharge
 from billing.notices.letters.letter import About, Facts, Letter
 from billing.notices.models import Kind
 
@@ -26,6 +26,10 @@ WRITERS: dict[Kind, Writer] = {
     Kind.CONTRACT_FAILED: contracts.failed,
     Kind.CONTRACT_LIMIT: contracts.limit,
     Kind.CONTRACT_ENDING: contracts.ending,
+    Kind.PLAN_STARTED: plans.started,
+    Kind.PLAN_FAILED: plans.failed,
+    Kind.PLAN_CHANGED: plans.changed,
+    Kind.PLAN_ENDED: plans.ended,
 }
 
 

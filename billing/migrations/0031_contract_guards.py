@@ -197,7 +197,7 @@ CREATE TRIGGER payment_intent_not_while_disputed BEFORE INSERT ON payment_intent
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0040_contracts")]
+    dependencies = [("billing", "0030_contracts")]
     operations = [
         migrations.RunSQL(sql)
         for sql in (

@@ -12,7 +12,7 @@ import billing.money
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0027_minutes_by_model"),
+        ("billing", "0029_subscription_guards"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -202,6 +202,7 @@ class Migration(migrations.Migration):
                     ("recharge", "Auto-recharge"),
                     ("settlement", "Period end"),
                     ("contract", "Reserved capacity"),
+                    ("subscription", "Plan"),
                 ],
                 max_length=12,
             ),
@@ -222,11 +223,16 @@ class Migration(migrations.Migration):
                     ("settlement_failed", "Month-end charge failed"),
                     ("card_expiring", "Card expiring"),
                     ("card_changed", "Card added or removed"),
+                    ("billing_email", "Billing e-mail to confirm"),
                     ("contract_offered", "Contract to accept"),
                     ("contract_started", "Contract started"),
                     ("contract_failed", "Contract charge failed"),
                     ("contract_limit", "Contract overage limit reached"),
                     ("contract_ending", "Contract ends"),
+                    ("plan_started", "Plan started, upgraded or renewed"),
+                    ("plan_failed", "Plan payment failed"),
+                    ("plan_changed", "Plan change scheduled or withdrawn"),
+                    ("plan_ended", "Plan ended"),
                 ],
                 max_length=20,
             ),
@@ -234,7 +240,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="intent",
             constraint=models.CheckConstraint(
-                condition=models.Q(("purpose__in", ["credits", "recharge", "settlement", "contract"])),
+                condition=models.Q(("purpose__in", ["credits", "recharge", "settlement", "contract", "subscription"])),
                 name="payment_intent_purpose_known",
             ),
         ),
@@ -242,7 +248,7 @@ class Migration(migrations.Migration):
             model_name="intent",
             constraint=models.UniqueConstraint(
                 condition=models.Q(
-                    ("purpose__in", ("recharge", "settlement", "contract")),
+                    ("method__isnull", False),
                     ("state__in", ("created", "unknown", "waiting", "processing")),
                 ),
                 fields=("wallet",),
@@ -278,11 +284,16 @@ class Migration(migrations.Migration):
                             "settlement_failed",
                             "card_expiring",
                             "card_changed",
+                            "billing_email",
                             "contract_offered",
                             "contract_started",
                             "contract_failed",
                             "contract_limit",
                             "contract_ending",
+                            "plan_started",
+                            "plan_failed",
+                            "plan_changed",
+                            "plan_ended",
                         ],
                     )
                 ),
