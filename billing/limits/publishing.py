@@ -105,7 +105,8 @@ def _standings(org_ids: list[int], now: datetime) -> list[Standing]:
         closed_by = "dispute owes" if owes else "dispute disputed" if disputed and not is_open else ""
         closed_by = closed_by or ("settlement unpaid" if unpaid and not is_open else "")
         exhausted, contracted = _covered(spans, now) if spans else ([], [])
-        facts = [closed_by, *_covers(spans or [], stopped or {}, now), *(f"contract {model_id} {state}" for model_id, state in contracted)]
+        facts = [closed_by, *_covers(spans or [], stopped or {}, now)]
+        facts += [f"contract {model_id} {state}" for model_id, state in contracted]
         digest = _digest(capped or [], exhausted, facts, now)
         standings.append(Standing(org_id, personal, Payer(payer), is_open, digest, told_open, told_digest))
     return standings
