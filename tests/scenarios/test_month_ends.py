@@ -11,8 +11,12 @@ from billing.ledger import balances
 from billing.ledger.models import Transfer
 from billing.limits import entitlements, reading
 from billing.limits.answers import ModelAnswer
-from billing.payments import answers, collecting, polling
+from billing.payments import answers, card_charges, collecting, polling
 from billing.payments.models import Intent, PaymentMethod, State
+from billing.settlement import closing
+from billing.settlement.models import Settlement
+from billing.statements import verifier, writing
+from billing.statements.models import Statement
 from orgs.models import Organization, User
 from sandbox.stripe import Running
 from tests.factories import months, usage
@@ -53,6 +57,42 @@ def answer(org: Organization, at: datetime) -> ModelAnswer:
 def paid_by_card(org: Organization) -> list[tuple[str, int]]:
     charges = Intent.objects.filter(wallet=org.pk, purpose="settlement").order_by("created_at")
     return list(charges.values_list("state", "amount_cents"))
+
+
+def test_the_first_month_is_prepaid(stripe: Running, acme: Organization, alice: User) -> None:
+    """20 USD are bought and 7.50 used: the month end charges nothing and tells all of it."""
+    bought(stripe, acme, alice, 20_00, MARCH)
+    usage.spent(acme, "7.5", now=MARCH + DAY)
+    months.closed()
+    assert collect(stripe, APRIL) == 0
+    flows.issue_statements(now=APRIL)
+    told = writing.read(Statement.objects.get(wallet=acme.pk).body)
+    assert (verifier.amount(told["opening"]), verifier.amount(told["closing"])) == (0, Decimal("12.5"))
+    assert (available(acme, APRIL), answer(acme, APRIL).http_status) == (Decimal("12.5"), 200)
+    assert Intent.objects.filter(wallet=acme.pk).count() == 1
+
+
+def test_a_month_is_closed_twice_and_crashes_in_between(
+    stripe: Running, acme: Organization, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bought(stripe, acme, alice, 5_00, MARCH)
+    usage.spent(acme, "8", now=MARCH + DAY)
+    with monkeypatch.context() as power:
+        power.setattr(closing, "_record", lambda *given: (_ for _ in ()).throw(SystemExit("the power fails")))
+        with pytest.raises(SystemExit):
+            months.closed()
+    assert not Settlement.objects.exists()
+    assert [months.closed(), months.closed()] == [1, 0]
+    with monkeypatch.context() as power:
+        power.setattr(card_charges, "charge", lambda *given, **more: (_ for _ in ()).throw(SystemExit("again")))
+        with pytest.raises(SystemExit):
+            collect(stripe, APRIL)
+    assert paid_by_card(acme) == [(State.CREATED, 3_00)]
+    # Whoever comes by next takes it up: the poller asks by the same key.
+    polling.poll(flows.payment_outcome, now=APRIL + HOUR)
+    assert [collect(stripe, APRIL + HOUR), collect(stripe, APRIL + HOUR)] == [0, 0]
+    assert paid_by_card(acme) == [(State.SUCCEEDED, 3_00)]
+    assert available(acme, APRIL + HOUR) == 0
 
 
 def test_a_small_overdraft_is_charged_to_the_card_that_was_saved(
