@@ -198,7 +198,7 @@ def _move(intent: Intent, outcome: Processing | Waiting | Declined | Canceled | 
 
 
 def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
-    """Money arrived. Answers what was credited now; None when it was here before, has no place, or is for a plan."""
+    """Money arrived. Answers what was credited now; None when it was here before, has no place, or is for a plan or a contract."""
     if intent.state == State.SUCCEEDED:
         if intent.charge_id != paid.charge_id:
             _set_aside(intent, paid, f"pay:{intent.pk}:{paid.charge_id}", "paid_twice", now)
@@ -222,6 +222,7 @@ def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
     amount = from_cents(paid.amount_cents)
     if purpose == Purpose.CONTRACT:
         receivables.pay(intent.wallet_id, amount, payment_id=intent.pk, charged_at=paid.charged_at, now=now)
+        return None
     if purpose == Purpose.SUBSCRIPTION:
         plan_fees.collect(intent.wallet_id, amount, payment_id=intent.pk, charged_at=paid.charged_at, now=now)
         return None
