@@ -198,7 +198,8 @@ def _move(intent: Intent, outcome: Processing | Waiting | Declined | Canceled | 
 
 
 def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
-    """Money arrived. Answers what was credited now; None when it was here before, has no place, or is for a plan or a contract."""
+    """Money arrived. Answers what was credited now; None when it was here before, has no place, or is for a plan
+    or a contract."""
     if intent.state == State.SUCCEEDED:
         if intent.charge_id != paid.charge_id:
             _set_aside(intent, paid, f"pay:{intent.pk}:{paid.charge_id}", "paid_twice", now)

@@ -47,10 +47,10 @@ CRIMES = [
     ("a term that is over and goes on",
      f"UPDATE contract SET starts_on = '2025-03-01', ends_on = '2026-03-01' WHERE {OURS}", {"contract_late"}),
     ("a month that was forgotten",
-     f"WITH months AS (SELECT id FROM contract_month WHERE {OF_APRIL}),"
+     (f"WITH months AS (SELECT id FROM contract_month WHERE {OF_APRIL}),"
      " due AS (DELETE FROM contract_due WHERE month_id IN (SELECT id FROM months)),"
      " lines AS (DELETE FROM contract_line WHERE month_id IN (SELECT id FROM months))"
-     f" DELETE FROM contract_month WHERE {OF_APRIL}",
+     f" DELETE FROM contract_month WHERE {OF_APRIL}"),
      {"contract_late", "contract_month_due"}),
 ]  # fmt: skip
 
