@@ -7,6 +7,7 @@
     limits                       what a key may do
     recharge | settlement        on the way down: a saved card is charged; at period end: a month is closed
     metering                     use coming in
+    subscriptions                what was promised: plans
     payments                     money coming in
     notices                      what people are told
     ledger | catalog | coverage  what is owed, what is sold, who pays

@@ -1,6 +1,8 @@
 """Index only: every table of billing, in the order of the layers."""
 
 from billing.catalog.models import AIModel, Plan, Price, RateLimit
+from billing.contracts.models import Acceptance, Contract, ContractAct, ContractModel
+from billing.contracts.monthly import ContractDue, ContractLine, ContractMonth
 from billing.coverage.models import Coverage, PayerBase
 from billing.ledger.models import Account, Accrual, CreditGrant, LedgerPeriod, Transfer, TransferNote, Wallet
 from billing.limits.models import LimitsAnswer, LimitsClock, LimitsResolved
@@ -32,18 +34,29 @@ from billing.statements.models import (
     Statement,
     StatementParty,
 )
+from billing.subscriptions.models import Change, Charge, CoveredModel, PaidPeriod, Quote, Subscription
 from billing.webhooks.models import InboxEvent
 
 __all__ = [
     "AIModel",
+    "Acceptance",
     "Account",
     "Accrual",
     "AllowanceDay",
     "Attempt",
     "BillingDetails",
     "CardSetup",
+    "Change",
+    "Charge",
     "Consent",
+    "Contract",
+    "ContractAct",
+    "ContractDue",
+    "ContractLine",
+    "ContractModel",
+    "ContractMonth",
     "Coverage",
+    "CoveredModel",
     "CreditGrant",
     "Customer",
     "Dispute",
@@ -62,10 +75,12 @@ __all__ = [
     "Notice",
     "NoticeSettings",
     "OverdraftCeiling",
+    "PaidPeriod",
     "PayerBase",
     "PaymentMethod",
     "Plan",
     "Price",
+    "Quote",
     "RateLimit",
     "Receipt",
     "ReceiptParty",
@@ -77,6 +92,7 @@ __all__ = [
     "Settlement",
     "Statement",
     "StatementParty",
+    "Subscription",
     "SweepRun",
     "Transfer",
     "TransferNote",

@@ -35,6 +35,11 @@ def month_start(period: date) -> datetime:
     return datetime(period.year, period.month, 1, tzinfo=UTC)
 
 
+def midnight(day: date) -> datetime:
+    """The start of a UTC day."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
 def next_month(period: date) -> date:
     return date(period.year + period.month // 12, period.month % 12 + 1, 1)
 

@@ -49,6 +49,23 @@ def recharge_credit() -> None:
 
 
 @shared_task
+def renew_plans() -> None:
+    flows.renew_plans(now=_now())
+
+
+@shared_task
+def retire_plans() -> None:
+    """Plans whose last model the company has retired."""
+    if retired := flows.retire_plans(now=_now()):
+        log.warning("plans_retired", subscriptions=retired)
+
+
+@shared_task
+def earn_plans() -> None:
+    flows.earn_plans(now=_now())
+
+
+@shared_task
 def poll_reversals() -> None:
     refunds.poll(flows.refund_told, now=_now())
     disputes.poll(flows.dispute_told, now=_now())
@@ -82,6 +99,19 @@ def settle_periods() -> None:
 def collect_settlements() -> None:
     if tried := flows.collect_settlements(now=_now()):
         log.info("settlements_collected", tried=tried)
+
+
+@shared_task
+def bring_contracts_forward() -> None:
+    if done := flows.bring_contracts_forward(now=_now()):
+        log.info("contracts_brought_forward", contracts=done)
+
+
+@shared_task
+def collect_contracts() -> None:
+    """Charge what is due for contracts."""
+    if tried := flows.collect_contracts(now=_now()):
+        log.info("contracts_collected", tried=tried)
 
 
 @shared_task

@@ -53,7 +53,7 @@ RIGHTS: dict[str, May] = {
     "plan": KEEP,
     "plan_covers": LINK,
     # Who pays.
-    "coverage": APPEND,
+    "coverage": May(insert=ALL, update="valid_to", delete=True),  # what was dated ahead; what was used stays (trigger)
     "payer_base": May(update="payer since covered"),
     # Money coming in, and back.
     "payment_intent": KEEP,
@@ -68,6 +68,24 @@ RIGHTS: dict[str, May] = {
     "reconciliation": KEEP,
     "reconciliation_finding": APPEND,
     "inbox_event": May(insert=ALL, update="state tries next_try_at done_at error"),
+    # Reserved capacity.
+    "contract": May(
+        insert=ALL,
+        update="state starts_on ends_on overage_limit_cents offered_at accepted_at active_from over_at ended_as",
+    ),
+    "contract_model": May(insert=ALL, update="since until live"),
+    "contract_acceptance": APPEND,
+    "contract_act": APPEND,
+    "contract_month": May(insert=ALL, update="total posted returned begun_at closed_at lapsed_at"),
+    "contract_line": May(insert=ALL, update="tokens", delete=True),
+    "contract_due": May(insert=ALL, update="amount_cents stage intent_id tries first_failed_at next_try_at paid_at"),
+    # Plans.
+    "subscription": KEEP,
+    "subscription_model": May(insert=ALL, update="open"),
+    "subscription_period": May(insert=ALL, update="earned_cents earned_until"),
+    "plan_quote": APPEND,
+    "plan_charge": APPEND,
+    "plan_change": May(insert=ALL, update="withdrawn_by_id withdrawn_at applied_at"),
     # On the way down.
     "recharge_consent": APPEND,
     "recharge_rule": KEEP,

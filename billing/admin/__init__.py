@@ -3,6 +3,7 @@
 from billing.admin import (
     catalog,
     ceilings,
+    contracts,
     ledger,
     metering,
     notices,
@@ -16,6 +17,7 @@ from billing.admin import (
 __all__ = [
     "catalog",
     "ceilings",
+    "contracts",
     "ledger",
     "metering",
     "notices",

@@ -12,6 +12,7 @@ from billing.limits import publishing
 from billing.payments import answers, disputes, refunding, refunds, reversals
 from billing.payments.models import Dispute, Intent, Refund, RefundState
 from billing.recharge import levels, recharging
+from billing.subscriptions import hearing
 
 
 def refund(order: refunds.Order, *, now: datetime) -> Refund:
@@ -57,6 +58,7 @@ def dispute_told(told: answers.Dispute, *, now: datetime) -> Dispute | None:
         wallets.lock([org_id])
         steps.drain(org_id, now)
         settled = disputes.settle(told, Intent.objects.get(pk=intent_id), now=now)
+        hearing.dispute_told(intent_id, now=now)
         recharging.dispute_opened(org_id, now=now)
         levels.lifted([org_id], now=now)
         publishing.publish([org_id], now=now)

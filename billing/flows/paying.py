@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from billing.contracts import collecting as contract_charges
 from billing.ledger import grants, wallets
 from billing.ledger.models import CreditGrant
 from billing.limits import publishing
@@ -15,6 +16,7 @@ from billing.payments.outcomes import Outcome, Settled
 from billing.recharge import recharging
 from billing.settlement import dunning
 from billing.statements import receipts
+from billing.subscriptions import hearing
 
 
 def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Settled | None:
@@ -23,9 +25,11 @@ def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Sett
         settled = outcomes.settle(intent_id, outcome, now=now)
         if settled is not None:
             recharging.heard(settled, now=now)
+            hearing.heard(settled, now=now)
             if settled.changed:
                 receipts.issue(intent_id, now=now)
             dunning.heard(settled, now=now)
+            contract_charges.heard(settled, now=now)
             credited.announce(settled, now=now)
             low_balance.tell([settled.org_id], now=now)
             publishing.publish([settled.org_id], now=now)

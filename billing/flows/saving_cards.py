@@ -10,6 +10,7 @@ from billing.payments import answers, card_setups, methods
 from billing.payments.card_setups import CardSetup
 from billing.payments.models import PaymentMethod
 from billing.recharge import cards, rules
+from billing.subscriptions import cards as plan_cards
 
 
 def card_saved(setup_id: UUID, outcome: card_setups.Outcome, *, now: datetime) -> CardSetup | None:
@@ -36,6 +37,7 @@ def remove_card(org_id: int, method_id: int, *, stop_recharge: bool = False, now
         if stop_recharge and cards.is_used(org_id, method_id):
             rules.switch_off(org_id, now=now)
         cards.refuse_if_used(org_id, method_id)
+        plan_cards.refuse_if_used(org_id, method_id)
         methods.remove(org_id, method_id, now=now)
 
 

@@ -6,6 +6,7 @@ from celery import current_app
 from django.db import transaction
 
 from billing import queue
+from billing.contracts import drawdown
 from billing.flows import steps
 from billing.ledger import accruals, expiry, wallets
 from billing.limits import publishing
@@ -15,6 +16,7 @@ from billing.notices import low_balance
 from billing.recharge import levels
 
 RECHARGE = "billing.tasks.recharge_credit"
+CONTRACTS = "billing.tasks.collect_contracts"
 
 
 def sweep(*, now: datetime) -> int:
@@ -23,10 +25,13 @@ def sweep(*, now: datetime) -> int:
     def then(org_ids: list[int], charged: list[int]) -> None:
         if levels.usage_charged(charged, now=now):
             queue.hint(current_app.signature(RECHARGE))
+        if drawdown.due_at_once(org_ids, now=now):
+            queue.hint(current_app.signature(CONTRACTS))
         _told(org_ids, now=now)
 
     touched = charging.sweep(now=now, then=then)
     accruals.close_due(now=now, watermark=watermark.complete_through(now))
+    drawdown.close_due(now=now, watermark=watermark.complete_through(now))
     return len(touched)
 
 

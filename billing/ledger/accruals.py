@@ -92,7 +92,7 @@ def _accrue(lines: dict[tuple[int, int, int, datetime], Decimal], now: datetime)
     A line that grows gets a new id: lines are posted in the order in which they were last drawn, and what is taken back
     goes to the grant drawn last (A33).
     """
-    rows = [(*line, amount, _closes_at(line[3], now)) for line, amount in lines.items()]
+    rows = [(*line, amount, closes_at(line[3], now)) for line, amount in lines.items()]
     by_account: dict[int, Decimal] = defaultdict(Decimal)
     by_wallet: dict[int, Decimal] = defaultdict(Decimal)
     for org_id, account_id, _, _, amount, _ in rows:
@@ -112,7 +112,7 @@ def _accrue(lines: dict[tuple[int, int, int, datetime], Decimal], now: datetime)
     _move_accrued(by_account, by_wallet, sign=1)
 
 
-def _closes_at(hour: datetime, now: datetime) -> datetime:
+def closes_at(hour: datetime, now: datetime) -> datetime:
     """The end of the line's hour, or of the current hour when the usage came late."""
     end = hour + periods.HOUR
     return end if end > now - GRACE else periods.floor_hour(now) + periods.HOUR

@@ -1,6 +1,7 @@
 """Which part of a payment a refund or dispute takes, and in which order it gives back: pure functions over amounts.
 
-Taken, in this order: money without a place; what is left of the credit; what expired; the rest was spent. Given back in the
+Taken, in this order: money without a place; what is left of the credit; what of a plan's fee is not earned; what expired;
+the rest was spent, or earned. Given back in the
 opposite order: the spent part first, what was left of the credit last. All amounts are USD, above nothing in what is
 answered.
 """
@@ -16,6 +17,8 @@ from billing.money import ZERO
 class Part(StrEnum):
     UNAPPLIED = "unapplied"
     UNSPENT = "unspent"
+    UNEARNED = "unearned"
+    """Of a plan's fee: not earned yet."""
     EXPIRED = "expired"
     SPENT = "spent"
     """Borne by us (goodwill)."""
@@ -52,6 +55,7 @@ class Left:
     unapplied: Decimal = ZERO
     rests: tuple[Rest, ...] = ()
     expired: Decimal = ZERO
+    unearned: Decimal = ZERO
 
     @property
     def unspent(self) -> Decimal:
@@ -69,6 +73,7 @@ class Taken:
     expired: Decimal = ZERO
     rests: tuple[Rest, ...] = ()
     unapplied: Decimal = ZERO
+    unearned: Decimal = ZERO
 
 
 def take(amount: Decimal, left: Left, *, spent: Part) -> list[Share]:
@@ -76,6 +81,7 @@ def take(amount: Decimal, left: Left, *, spent: Part) -> list[Share]:
     offered = [
         Share(Part.UNAPPLIED, left.unapplied),
         *(Share(Part.UNSPENT, rest.amount, rest.account_id) for rest in left.rests),
+        Share(Part.UNEARNED, left.unearned),
         Share(Part.EXPIRED, left.expired),
         Share(spent, amount),
     ]
@@ -90,6 +96,7 @@ def give_back(amount: Decimal, taken: Taken) -> list[Share]:
         Share(Part.CREDIT, taken.paid),
         Share(Part.SPENT, taken.goodwill),
         Share(Part.EXPIRED, taken.expired),
+        Share(Part.UNEARNED, taken.unearned),
         *_to_grants(taken.rests),
         Share(Part.UNAPPLIED, amount),
     ]

@@ -1,4 +1,5 @@
-"""What refunds and disputes take from a payment's credit and give back to it: rows 13 to 18 of the posting table.
+"""What refunds and disputes take from a payment's credit and give back to it: rows 13 to 18 of the posting table, and rows
+25 and 26 of a payment for a plan.
 
 The wallet is locked and everything used is drawn before any of this. Which part an amount is taken from is decided in
 `parting`, from what `whereabouts` reads in the books; here it is posted.
@@ -18,7 +19,9 @@ from billing.ledger.posting import Cause, Entry
 from billing.ledger.whereabouts import Act, Payment
 from billing.money import cents_down
 
-REFUND_NAMES = {Part.UNSPENT: "hold"} | {part: f"forced:{part}" for part in Part if part != Part.UNSPENT}
+HELD = (Part.UNSPENT, Part.UNEARNED)
+"""What is still the customer's: of a payment there is one or the other. What a refund takes beyond it was forced."""
+REFUND_NAMES = {part: "hold" if part in HELD else f"forced:{part}" for part in Part}
 TITLES = {Part.CREDIT: "Returned after a dispute", Part.UNSPENT: "Returned credit"}
 
 
@@ -57,6 +60,8 @@ def _account(payment: Payment, share: Share) -> int:
         return share.account_id
     if share.part == Part.DEBT:
         return accounts.of(payment.org_id, Code.CLAWBACK_DEBT)
+    if share.part == Part.UNEARNED:
+        return accounts.of(payment.org_id, Code.PLAN_DEFERRED)
     return {
         Part.UNAPPLIED: Code.UNAPPLIED,
         Part.EXPIRED: Code.BREAKAGE,
@@ -240,4 +245,4 @@ class _Entries:
             return "spent" if part == Part.DEBT and self.stage.startswith("w") else part
         if not self.stage:
             return REFUND_NAMES[part]
-        return "hold" if part == Part.UNSPENT else part
+        return "hold" if part in HELD else part

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db.models import Q, Sum
 
-from billing.ledger import accruals, debts, posting
+from billing.ledger import accruals, debts, plan_fees, posting
 from billing.ledger.chart import Code
 from billing.ledger.models import Account, CreditGrant, Transfer
 from billing.ledger.parting import Left, Part, Rest, Taken
@@ -25,13 +25,14 @@ from billing.money import ZERO
 class Payment:
     """A payment and the beginnings of the keys under which its refunds and disputes post (`rf:{id}:`, `dp:{id}:`).
 
-    `credited`: its money went to a grant; else it waits in unapplied receipts.
+    `credited`: its money went to a grant, or (`of_plan`) paid a plan's fee; else it waits in unapplied receipts.
     """
 
     org_id: int
     intent_id: UUID
     prefixes: tuple[str, ...]
     credited: bool = True
+    of_plan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,16 @@ def left(payment: Payment, *, now: datetime) -> Left:
     return Left(
         unapplied=ZERO if payment.credited else _unapplied(payment),
         rests=tuple(Rest(grant.pk, grant.balance) for grant in grants_of(payment)),
+        unearned=unearned(payment),
         expired=_expired(payment, ids) if ids else ZERO,
     )
+
+
+def unearned(payment: Payment) -> Decimal:
+    """What of a plan's fee is not earned yet, in USD."""
+    if not payment.of_plan:
+        return ZERO
+    return plan_fees.unearned(payment.org_id, payment.intent_id, payment.prefixes)
 
 
 def _expired(payment: Payment, grant_ids: list[int]) -> Decimal:
@@ -145,6 +154,7 @@ def taken(payment: Payment, moved: list[Transfer], act: Act) -> Taken:
         paid=sum((debt.paid for debt in own), ZERO) + net[Part.CREDIT],
         goodwill=net[Part.SPENT],
         expired=max(net[Part.EXPIRED], ZERO),
+        unearned=net[Part.UNEARNED],
         rests=_rests(sources, unspent_out),
         unapplied=net[Part.UNAPPLIED],
     )
@@ -175,6 +185,7 @@ def _part(code: int, key: str) -> Part:
         return Part.CREDIT if f":{Part.CREDIT}" in key else Part.UNSPENT
     return {
         Code.UNAPPLIED: Part.UNAPPLIED,
+        Code.PLAN_DEFERRED: Part.UNEARNED,
         Code.BREAKAGE: Part.EXPIRED,
         Code.GOODWILL: Part.SPENT,
         Code.CLAWBACK_DEBT: Part.DEBT,

@@ -19,9 +19,13 @@ class Reason(StrEnum):
     NOT_OFFERED = "not_offered"
     PAYMENT_DISPUTED = "payment_disputed"
     SETTLEMENT_UNPAID = "settlement_unpaid"
+    CONTRACT_PAST_DUE = "contract_past_due"
+    CONTRACT_OVERAGE_LIMIT = "contract_overage_limit"
     NO_CREDIT = "no_credit"
     KEY_CAP = "key_cap"
     DAILY_ALLOWANCE = "daily_allowance"
+    PLAN_PAST_DUE = "plan_past_due"
+    PLAN_DISPUTED = "plan_disputed"
 
 
 STATUS: dict[Reason, Literal[401, 402, 403, 429]] = {
@@ -32,9 +36,13 @@ STATUS: dict[Reason, Literal[401, 402, 403, 429]] = {
     Reason.NOT_OFFERED: 403,
     Reason.PAYMENT_DISPUTED: 402,
     Reason.SETTLEMENT_UNPAID: 402,
+    Reason.CONTRACT_PAST_DUE: 402,
+    Reason.CONTRACT_OVERAGE_LIMIT: 402,
     Reason.NO_CREDIT: 402,
     Reason.KEY_CAP: 402,
     Reason.DAILY_ALLOWANCE: 429,
+    Reason.PLAN_PAST_DUE: 402,
+    Reason.PLAN_DISPUTED: 402,
 }
 """401 the key; 402 wherever money is the cause; 403 the model; 429 only a real limit."""
 

@@ -5,7 +5,8 @@ and free usage for Personal organizations. A disputed payment comes before credi
 charged (A43).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -25,14 +26,25 @@ STALE = timedelta(minutes=5)
 
 UNCOVERED = {Payer.CREDITS: PAYG, Payer.FREE: FREE}
 OTHERS = {Payer.CONTRACT: "contract", Payer.MARKETPLACE: "marketplace"}
-"""Who has no rate limits of its own in the catalog has those of pay-as-you-go."""
+"""Who has no rate limits of its own in the catalog has those of pay-as-you-go; a contract has its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What a contract says of a model, and how it stands. `closes_at`: from then on something of it is unpaid for too
+    long. `over`: overage of this UTC month has reached its limit, `limit` in USD."""
+
+    windows: Windows
+    closes_at: datetime | None
+    over: bool
+    limit: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One payer for one model over [valid_from, valid_to). Of a plan `source_id` is the plan's id.
+    """One payer for one model over [valid_from, valid_to). Of a plan `source_id` is the plan's id, of a contract its own.
 
-    `used`: tokens counted under it on the UTC day of the picture.
+    `used`: tokens counted under it on the UTC day of the picture. `agreed`: of a contract alone.
     """
 
     model_id: int
@@ -41,6 +53,7 @@ class Span:
     valid_from: datetime
     valid_to: datetime
     used: int = 0
+    agreed: Agreed | None = None
 
     def covers(self, model_id: int, at: datetime) -> bool:
         return self.model_id == model_id and self.valid_from <= at < self.valid_to
@@ -52,7 +65,8 @@ class Picture:
 
     `spans`: coverage that had not ended when the UTC day began. `credit_ends`: the next expiry of a grant that has a rest.
     `owes`: claw-back debt is open. `disputed`: an open dispute holds credit. `unpaid`: what a month end left could not be
-    charged, and is still owed.
+    charged, and is still owed. `stopped`: models whose plan is `past_due` or `suspended`, which where no span covers them is
+    why.
     """
 
     public_id: str
@@ -70,6 +84,7 @@ class Picture:
     owes: bool = False
     disputed: bool = False
     unpaid: bool = False
+    stopped: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def closed_by_dispute(self) -> bool:
@@ -105,13 +120,22 @@ def for_model(picture: Picture, model: Model, catalog: Catalog, *, now: datetime
     if model.is_retired(now):
         return _refused(model, Reason.MODEL_RETIRED, remedies.retired(model, catalog))
     span = next((span for span in picture.spans if span.covers(model.id, now)), None)
+    if span is None and model.id in picture.stopped:
+        return _plan_stopped(picture, model)
     payer = span.payer if span else _uncovered_payer(picture)
     plan = catalog.plan(span.source_id) if span and payer == Payer.SUBSCRIPTION else None
     tier, windows = _tier(model, payer, plan)
+    agreed = span.agreed if span else None
+    if agreed is not None:
+        windows = agreed.windows
     if windows is None or not _has_price(model, now):
         return _refused(model, Reason.NOT_OFFERED, remedies.not_offered(model, tier, catalog))
     if plan is not None:
         return _under_plan(picture, model, plan, windows, catalog, now)
+    if agreed is not None and agreed.closes_at is not None and agreed.closes_at <= now:
+        return _refused(model, Reason.CONTRACT_PAST_DUE, remedies.contract_past_due(picture.organization))
+    if agreed is not None and agreed.over:
+        return _refused(model, Reason.CONTRACT_OVERAGE_LIMIT, remedies.contract_overage_limit(agreed.limit, now))
     if span is None and payer in UNCOVERED:
         if payer == Payer.CREDITS and picture.closed_by_dispute:
             remedy = remedies.payment_disputed(picture.organization, owes=picture.owes)
@@ -147,10 +171,10 @@ def next_boundary(picture: Picture, catalog: Catalog, *, now: datetime) -> datet
     moments += [model.refused_from for model in catalog.models]
     moments += [version.valid_from for model in catalog.models for version in model.prices[:1]]
     for span in picture.spans:
-        moments += [span.valid_from, span.valid_to]
+        moments += [span.valid_from, span.valid_to, span.agreed.closes_at if span.agreed else None]
     if any(span.payer == Payer.SUBSCRIPTION for span in picture.spans):
         moments.append(periods.floor_day(now) + periods.DAY)
-    if picture.cap is not None:
+    if picture.cap is not None or any(span.payer == Payer.CONTRACT for span in picture.spans):
         moments.append(periods.month_start(periods.next_month(periods.month_of(now))))
     return min((at for at in moments if at is not None and at > now), default=None)
 
@@ -161,6 +185,18 @@ def exhausted(picture: Picture, catalog: Catalog, *, now: datetime) -> list[int]
         model.id
         for model in catalog.models
         if for_model(picture, model, catalog, now=now).reason == Reason.DAILY_ALLOWANCE
+    )
+
+
+def contracted(picture: Picture, catalog: Catalog, *, now: datetime) -> list[tuple[int, str]]:
+    """The ids of the models that a contract covers, each with why it is closed, or nothing."""
+    covered = {
+        span.model_id for span in picture.spans if span.payer == Payer.CONTRACT and span.covers(span.model_id, now)
+    }
+    return sorted(
+        (model.id, for_model(picture, model, catalog, now=now).reason or "")
+        for model in catalog.models
+        if model.id in covered
     )
 
 
@@ -204,6 +240,13 @@ def _under_plan(
         remedy = remedies.daily_allowance(plan, left.limit, left.reset_at)
         return msgspec.structs.replace(_refused(model, Reason.DAILY_ALLOWANCE, remedy), allowance=left)
     return msgspec.structs.replace(_granted(model, plan.tier, Payer.SUBSCRIPTION, windows), allowance=left)
+
+
+def _plan_stopped(picture: Picture, model: Model) -> ModelAnswer:
+    """Credit never steps in for a plan that is past due or suspended (A24)."""
+    if picture.stopped[model.id] == "suspended":
+        return _refused(model, Reason.PLAN_DISPUTED, remedies.plan_disputed(picture.organization))
+    return _refused(model, Reason.PLAN_PAST_DUE, remedies.plan_past_due(picture.organization))
 
 
 def _granted(model: Model, tier: str, payer: Payer, windows: Windows) -> ModelAnswer:

@@ -95,6 +95,10 @@ def keys_of(place: Place) -> str:
 
 def _most_telling(models: Iterable[ModelAnswer]) -> Reason | None:
     order = (
+        Reason.CONTRACT_PAST_DUE,
+        Reason.CONTRACT_OVERAGE_LIMIT,
+        Reason.PLAN_DISPUTED,
+        Reason.PLAN_PAST_DUE,
         Reason.PAYMENT_DISPUTED,
         Reason.SETTLEMENT_UNPAID,
         Reason.NO_CREDIT,

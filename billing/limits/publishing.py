@@ -1,8 +1,9 @@
 """Says that an answer changed: who pays from now on, a new version, a hint to whoever listens.
 
 A version moves only when the answer does. What is compared: whether there is credit, whether a disputed payment or an unpaid
-month closes it, and which caps and allowances are used up; keys and the catalog say so themselves (triggers). What changes
-by the clock alone needs no version: answers carry the instant until which they hold (A37).
+month closes it, what plans cover and until when, which caps and allowances are used up, and how contracts stand; keys and
+the catalog say so themselves (triggers). What changes by the clock alone needs no version: answers carry the instant until
+which they hold (A37).
 """
 
 import hashlib
@@ -27,7 +28,8 @@ SELECT w.org_id, o.kind = 'personal', b.payer, w.posted - w.accrued - ({HELD}) >
     (SELECT array_agg(k.id ORDER BY k.id) FROM api_key k JOIN key_spend s ON s.key_id = k.id AND s.month = %(month)s::date
      WHERE k.org_id = w.org_id AND k.revoked_at IS NULL AND s.spent >= k.cap_usd),
     CASE WHEN b.covered THEN ({reading.SPANS}) END,
-    ({reading.OWES}), ({reading.DISPUTED}), ({reading.UNPAID}), coalesce(a.open, false), coalesce(a.digest, '')
+    ({reading.OWES}), ({reading.DISPUTED}), ({reading.UNPAID}), CASE WHEN b.covered THEN ({reading.STOPPED}) END,
+    coalesce(a.open, false), coalesce(a.digest, '')
 FROM wallet w
 JOIN organization o ON o.id = w.org_id
 JOIN payer_base b ON b.org_id = w.org_id
@@ -86,23 +88,47 @@ def _standings(org_ids: list[int], now: datetime) -> list[Standing]:
         )
         rows = cursor.fetchall()
     standings = []
-    for org_id, personal, payer, is_open, capped, spans, owes, disputed, unpaid, told_open, told_digest in rows:
+    for (
+        org_id,
+        personal,
+        payer,
+        is_open,
+        capped,
+        spans,
+        owes,
+        disputed,
+        unpaid,
+        stopped,
+        told_open,
+        told_digest,
+    ) in rows:
         closed_by = "dispute owes" if owes else "dispute disputed" if disputed and not is_open else ""
         closed_by = closed_by or ("settlement unpaid" if unpaid and not is_open else "")
-        digest = _digest(capped or [], _exhausted(spans, now) if spans else [], closed_by, now)
+        exhausted, contracted = _covered(spans, now) if spans else ([], [])
+        facts = [closed_by, *_covers(spans or [], stopped or {}, now)]
+        facts += [f"contract {model_id} {state}" for model_id, state in contracted]
+        digest = _digest(capped or [], exhausted, facts, now)
         standings.append(Standing(org_id, personal, Payer(payer), is_open, digest, told_open, told_digest))
     return standings
 
 
-def _exhausted(spans: list[dict[str, Any]], now: datetime) -> list[int]:
-    """The models of a covered organization whose allowance of the day is used up."""
+def _covered(spans: list[dict[str, Any]], now: datetime) -> tuple[list[int], list[tuple[int, str]]]:
+    """Of a covered organization the models whose allowance of the day is used up, and how those under a contract stand."""
     picture = Picture("", "", personal=False, available=ZERO, base=Payer.CREDITS, spans=reading.spans_of(spans))
-    return entitlements.exhausted(picture, current.latest(), now=now)
+    catalog = current.latest()
+    return entitlements.exhausted(picture, catalog, now=now), entitlements.contracted(picture, catalog, now=now)
 
 
-def _digest(capped: list[int], exhausted: list[int], closed_by: str, now: datetime) -> str:
+def _covers(spans: list[dict[str, Any]], stopped: dict[str, str], now: datetime) -> list[str]:
+    """What is covered now or later, and by what; and what stopped covering."""
+    dated = [span for span in reading.spans_of(spans) if span.valid_to > now]
+    said = [f"{s.model_id} {s.payer} {s.source_id} {s.valid_from.isoformat()} {s.valid_to.isoformat()}" for s in dated]
+    return sorted([*said, *(f"{model_id} {state}" for model_id, state in stopped.items())])
+
+
+def _digest(capped: list[int], exhausted: list[int], facts: list[str], now: datetime) -> str:
     """Empty while nothing is used up or closed. Month and day are part of it: next month the same cap is news again."""
-    said = [closed_by] if closed_by else []
+    said = [fact for fact in facts if fact]
     if capped:
         said.append(f"caps {periods.month_of(now)} {capped}")
     if exhausted:

@@ -16,12 +16,13 @@ from django.db import connection
 from billing import periods
 from billing.catalog import current
 from billing.catalog.current import Stamp
+from billing.catalog.offer import Windows
 from billing.coverage.models import Payer
 from billing.ledger.balances import HELD
 from billing.limits import entitlements
 from billing.limits.answers import Answer
-from billing.limits.entitlements import Picture, Span
-from billing.money import ZERO
+from billing.limits.entitlements import Agreed, Picture, Span
+from billing.money import ZERO, from_cents
 
 KEPT_FOR = timedelta(seconds=2)
 MOST_KEPT = 50_000
@@ -30,12 +31,31 @@ PREPARE_AT_ONCE = 0
 SPANS = """
     SELECT json_agg(json_build_object(
         'model_id', c.model_id, 'payer', c.payer, 'source_id', c.source_id,
-        'valid_from', c.valid_from, 'valid_to', c.valid_to, 'used', coalesce(d.tokens, 0)))
+        'valid_from', c.valid_from, 'valid_to', c.valid_to, 'used', coalesce(d.tokens, 0),
+        'agreed', CASE WHEN c.payer = 4 THEN (
+            SELECT json_build_object(
+                'windows', json_build_array(q.requests_per_minute, q.requests_per_hour, NULL, q.tokens_per_minute,
+                    q.tokens_per_hour, NULL),
+                'closes_at', (SELECT min(u.closes_at) FROM contract_due u
+                    WHERE u.contract_id = r.id AND u.stage IN ('due', 'no_card', 'unpaid')),
+                'over', EXISTS (SELECT FROM contract_month m
+                    WHERE m.contract_id = r.id AND m.period = %(month)s::date AND m.total >= m.tokens
+                        AND (m.total - m.tokens) * r.overage_usd * 100 >= r.overage_limit_cents),
+                'limit_cents', r.overage_limit_cents)
+            FROM contract r JOIN contract_model q ON q.contract_id = r.id AND q.model_id = c.model_id
+            WHERE r.id = c.source_id) END))
     FROM coverage c
     LEFT JOIN allowance_day d ON d.org_id = c.org_id AND d.day = %(day)s::date AND d.coverage_id = c.id
     WHERE c.org_id = w.org_id AND c.valid_to > %(day)s AND c.model_id <> 0
 """
 """The coverage of wallet `w` that had not ended when the day began, with what was used of it that day, as a sub-select."""
+
+STOPPED = """
+    SELECT json_object_agg(m.model_id, s.state)
+    FROM subscription_model m JOIN subscription s ON s.id = m.subscription_id
+    WHERE m.org_id = w.org_id AND m.open AND s.state IN ('past_due', 'suspended')
+"""
+"""The models of plans of wallet `w` that do not cover any more until something is paid or decided, as a sub-select."""
 
 OWES = "SELECT d.balance < 0 FROM account d WHERE d.org_id = w.org_id AND d.code = 1110"
 """Whether claw-back debt of wallet `w` is open, as a sub-select."""
@@ -61,7 +81,7 @@ SELECT k.id, k.public_id, o.name, o.kind = 'personal', w.posted - w.accrued - ({
     CASE WHEN b.covered THEN ({SPANS}) END,
     (SELECT min(g.expires_at) FROM account g
      WHERE g.org_id = w.org_id AND g.code IN (2000, 2010) AND NOT g.exhausted AND g.expires_at > %(now)s),
-    ({OWES}), ({DISPUTED}), ({UNPAID}), k.last_used_at, z.version, z.changed_at
+    ({OWES}), ({DISPUTED}), ({UNPAID}), CASE WHEN b.covered THEN ({STOPPED}) END, k.last_used_at, z.version, z.changed_at
 FROM {{keys}} k
 JOIN organization o ON o.id = k.org_id
 JOIN wallet w ON w.org_id = k.org_id
@@ -178,7 +198,7 @@ def _told(row: tuple[Any, ...], now: datetime) -> Told:
 
 def picture(facts: Sequence[Any]) -> Picture:
     public_id, name, personal, available, base, version, revoked_at, expires_at, cap, spent, spans, *money = facts
-    credit_ends, owes, disputed, unpaid = money
+    credit_ends, owes, disputed, unpaid, stopped = money
     return Picture(
         public_id=public_id,
         organization=name,
@@ -195,6 +215,7 @@ def picture(facts: Sequence[Any]) -> Picture:
         owes=bool(owes),
         disputed=disputed,
         unpaid=unpaid,
+        stopped={int(model_id): state for model_id, state in (stopped or {}).items()},
     )
 
 
@@ -207,6 +228,14 @@ def spans_of(rows: list[dict[str, Any]] | None) -> tuple[Span, ...]:
             datetime.fromisoformat(row["valid_from"]),
             datetime.fromisoformat(row["valid_to"]),
             row["used"],
+            _agreed(row["agreed"]),
         )
         for row in rows or ()
     )
+
+
+def _agreed(row: dict[str, Any] | None) -> Agreed | None:
+    if row is None:
+        return None
+    closes_at = datetime.fromisoformat(row["closes_at"]) if row["closes_at"] else None
+    return Agreed(Windows(*row["windows"]), closes_at, row["over"], from_cents(row["limit_cents"]))

@@ -49,6 +49,21 @@ def settlement_unpaid(organization: str) -> str:
     )
 
 
+def contract_past_due(organization: str) -> str:
+    return (
+        f"The contract of {organization} for this model is not paid. "
+        f"Pay it on the contract's page: requests work again within 10 seconds of the payment."
+    )
+
+
+def contract_overage_limit(limit: Decimal, now: datetime) -> str:
+    next_month = periods.month_start(periods.next_month(periods.month_of(now)))
+    return (
+        f"Use beyond this month's tokens has reached the contract's limit of {wording.usd(limit)}. "
+        f"An owner can raise it, or wait until {wording.moment(next_month)}."
+    )
+
+
 def payment_disputed(organization: str, *, owes: bool) -> str:
     if owes:
         return (
@@ -74,6 +89,17 @@ def daily_allowance(plan: Plan, limit: int, reset_at: datetime) -> str:
         f"The {wording.round_tokens(limit)} tokens a day of {plan.name} are used up. "
         f"Requests work again from {wording.moment(reset_at)}."
     )
+
+
+def plan_past_due(organization: str) -> str:
+    return (
+        f"The plan of {organization} was not renewed: its payment failed. "
+        f"Pay it in the portal, or cancel the plan: requests work again within 10 seconds."
+    )
+
+
+def plan_disputed(organization: str) -> str:
+    return f"A payment for the plan of {organization} is disputed with its bank. The plan works again if that is won."
 
 
 def ends_soon(model: Model) -> str:

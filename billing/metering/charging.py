@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
+from billing.contracts import drawdown
 from billing.coverage.models import Payer
 from billing.ledger import accruals, wallets
 from billing.ledger.accruals import Cost
@@ -82,7 +83,9 @@ WITH drained AS ({deltas}), grouped AS MATERIALIZED (
     FROM rated WHERE cost <> 0 GROUP BY 1, 2 ORDER BY 1, 2
     ON CONFLICT (key_id, month) DO UPDATE SET spent = u.spent + excluded.spent
 )
-SELECT org_id, model_id, minute, sum(cost), sum(drained)::bigint FROM rated GROUP BY 1, 2, 3 ORDER BY 1, 3, 2
+SELECT org_id, model_id, minute, sum(cost), sum(drained)::bigint,
+    CASE payer WHEN {contract} THEN coverage_id END AS contract_span, sum(input_tokens + output_tokens)::bigint
+FROM rated GROUP BY 1, 2, 3, 6 ORDER BY 1, 3, 2
 """
 """Deltas into the rollups: one statement for use and for what is taken back, so that both move the same figures.
 
@@ -120,26 +123,48 @@ class Drained:
 def drain(org_ids: Sequence[int], *, now: datetime) -> Drained:
     """Charges what these organizations used and was not charged yet. Their wallets are locked."""
     rows = _roll_up(ACCEPTED, "g.minute", orgs=list(org_ids))
-    accruals.draw((Cost(org_id, model_id, minute, cost) for org_id, model_id, minute, cost, _ in rows if cost), now=now)
-    charged = sorted({org_id for org_id, _, _, cost, _ in rows if cost > 0})
-    return Drained(sum(drained for *_, drained in rows), tuple(charged))
+    accruals.draw((Cost(row.org_id, row.model_id, row.minute, row.cost) for row in rows if row.cost), now=now)
+    drawdown.use(_under_contract(rows), now=now)
+    charged = sorted({row.org_id for row in rows if row.cost > 0})
+    return Drained(sum(row.drained for row in rows), tuple(charged))
 
 
 def take_from_rollups(org_id: int, *, now: datetime, **event: Any) -> None:
     """Takes one event out of the rollups (the names in TAKEN_BACK): it alone. What was accepted since the last drain must
     stay for the next one, since it is not drawn here. The wallet is locked."""
-    _roll_up(TAKEN_BACK, "%(now)s::timestamptz", orgs=[org_id], org_id=org_id, now=now, **event)
+    rows = _roll_up(TAKEN_BACK, "%(now)s::timestamptz", orgs=[org_id], org_id=org_id, now=now, **event)
+    drawdown.use(_under_contract(rows), now=now)
 
 
-def _roll_up(deltas: str, belongs: str, **values: Any) -> list[tuple[int, int, datetime, Decimal, int]]:
-    """(organization, model, minute, cost in USD, deltas) of what was moved. `belongs`: the moment that decides the month."""
+class _Moved(NamedTuple):
+    """What was moved of one model and minute. `cost` in USD; `contract_span`: the coverage, where a contract pays."""
+
+    org_id: int
+    model_id: int
+    minute: datetime
+    cost: Decimal
+    drained: int
+    contract_span: int | None
+    tokens: int
+
+
+def _roll_up(deltas: str, belongs: str, **values: Any) -> list[_Moved]:
+    """`belongs`: the moment that decides the month."""
     statement = ROLL_UP.format(
-        deltas=deltas, belongs=belongs, cost=rating.cost_sql("g", "p"), subscription=Payer.SUBSCRIPTION.value
-    )
+        deltas=deltas, belongs=belongs, cost=rating.cost_sql("g", "p"), subscription=Payer.SUBSCRIPTION.value,
+        contract=Payer.CONTRACT.value,
+    )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        rows: list[tuple[int, int, datetime, Decimal, int]] = cursor.fetchall()
-    return rows
+        return [_Moved(*row) for row in cursor.fetchall()]
+
+
+def _under_contract(rows: list[_Moved]) -> list[drawdown.Use]:
+    return [
+        drawdown.Use(row.contract_span, row.model_id, row.minute, row.tokens)
+        for row in rows
+        if row.contract_span is not None
+    ]
 
 
 def _charge(org_ids: list[int], now: datetime, then: Then | None) -> tuple[int, bool]:

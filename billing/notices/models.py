@@ -21,11 +21,33 @@ class Kind(models.TextChoices):
     CARD_EXPIRING = "card_expiring", "Card expiring"
     CARD_CHANGED = "card_changed", "Card added or removed"
     BILLING_EMAIL = "billing_email", "Billing e-mail to confirm"
+    CONTRACT_OFFERED = "contract_offered", "Contract to accept"
+    CONTRACT_STARTED = "contract_started", "Contract started"
+    CONTRACT_FAILED = "contract_failed", "Contract charge failed"
+    CONTRACT_LIMIT = "contract_limit", "Contract overage limit reached"
+    CONTRACT_ENDING = "contract_ending", "Contract ends"
+    PLAN_STARTED = "plan_started", "Plan started, upgraded or renewed"
+    PLAN_FAILED = "plan_failed", "Plan payment failed"
+    PLAN_CHANGED = "plan_changed", "Plan change scheduled or withdrawn"
+    PLAN_ENDED = "plan_ended", "Plan ended"
 
 
 ALWAYS = (
-    Kind.RECHARGE_PAUSED, Kind.SETTLEMENT_FAILED, Kind.RECEIPT, Kind.RECHARGE_CHANGED, Kind.BILLING_EMAIL,
-)  # fmt: skip
+    Kind.RECHARGE_PAUSED,
+    Kind.SETTLEMENT_FAILED,
+    Kind.RECEIPT,
+    Kind.RECHARGE_CHANGED,
+    Kind.BILLING_EMAIL,
+    Kind.CONTRACT_OFFERED,
+    Kind.CONTRACT_STARTED,
+    Kind.CONTRACT_FAILED,
+    Kind.CONTRACT_LIMIT,
+    Kind.CONTRACT_ENDING,
+    Kind.PLAN_STARTED,
+    Kind.PLAN_FAILED,
+    Kind.PLAN_CHANGED,
+    Kind.PLAN_ENDED,
+)
 """Mail about these cannot be switched off: something was charged, or stops unless somebody acts."""
 
 

@@ -15,12 +15,17 @@ from django.db import transaction
 
 from billing.payments import declines, disputes, gateway, outcomes
 from billing.payments.answers import Payment
-from billing.payments.models import OFF_SESSION, OPEN_STATES, Customer, Intent, PaymentMethod, Purpose
+from billing.payments.models import OPEN_STATES, Customer, Intent, PaymentMethod, Purpose
 
 log = structlog.get_logger(__name__)
 
 SAME_KEY_FOR = timedelta(hours=23)
-TITLES = {Purpose.RECHARGE: "auto-recharge", Purpose.SETTLEMENT: "period end"}
+TITLES = {
+    Purpose.RECHARGE: "auto-recharge",
+    Purpose.SETTLEMENT: "period end",
+    Purpose.CONTRACT: "reserved capacity",
+    Purpose.SUBSCRIPTION: "plan",
+}
 
 
 class CannotCharge(ValueError):
@@ -68,7 +73,7 @@ def commit(order: CardOrder, *, now: datetime) -> Intent:
         if (earlier.wallet_id, earlier.amount_cents) != (order.org_id, order.amount_cents):
             raise ValueError(f"{order.key} was charged with another amount")
         return earlier
-    if order.purpose not in OFF_SESSION:
+    if order.purpose not in TITLES:
         raise ValueError(f"{order.purpose} is paid by its customer")
     if under_way(order.org_id):
         raise ChargeUnderWay
@@ -91,7 +96,7 @@ def commit(order: CardOrder, *, now: datetime) -> Intent:
 
 def under_way(org_id: int) -> bool:
     """A card of this organization is being charged without its customer, or nobody knows whether it was."""
-    return Intent.objects.filter(wallet_id=org_id, purpose__in=OFF_SESSION, state__in=OPEN_STATES).exists()
+    return Intent.objects.filter(wallet_id=org_id, method__isnull=False, state__in=OPEN_STATES).exists()
 
 
 def is_usable(method: PaymentMethod, *, now: datetime) -> bool:

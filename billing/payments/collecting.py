@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 CHECKOUT_OPEN_FOR = timedelta(minutes=31)
 """Half an hour to pay (A14), and a minute since Stripe's clock is not ours: it refuses less than 30 by its own."""
 SAME_KEY_FOR = timedelta(hours=23)
+TITLES = {Purpose.CREDITS: "credit", Purpose.SUBSCRIPTION: "plan"}
+"""What is paid for on Stripe's page."""
 
 
 class AmountRefused(ValueError):
@@ -158,7 +160,7 @@ def _ask_for_checkout(intent: Intent, now: datetime) -> Checkout:
         intent_id=intent.pk,
         customer_id=customers.at_stripe(organization, email, cause=intent.pk, now=now),
         amount_cents=intent.amount_cents,
-        title=f"{settings.BRAND['name']} credit",
+        title=f"{settings.BRAND['name']} {TITLES[Purpose(intent.purpose)]}",
         expires_at=intent.deadline,
         return_url=f"{here}?returned=1",
         cancel_url=here,
@@ -168,6 +170,8 @@ def _ask_for_checkout(intent: Intent, now: datetime) -> Checkout:
 
 def _comes_back_to(intent: Intent, slug: str) -> str:
     """The page of the purchase; for whoever pays without being signed in one that asks for no sign-in."""
+    if intent.purpose == Purpose.SUBSCRIPTION:
+        return reverse("billing:billing", kwargs={"slug": slug})
     if intent.created_by_id is None:
         return reverse("billing:recharge_paid", kwargs={"intent_id": intent.pk})
     return reverse("billing:purchase", kwargs={"slug": slug, "intent_id": intent.pk})

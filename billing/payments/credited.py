@@ -11,13 +11,14 @@ from billing.notices.models import Kind
 from billing.payments.models import Intent, Purpose, State
 from billing.payments.outcomes import UNAPPLIED, Settled
 
-RECEIPTED = (Purpose.CREDITS, Purpose.SETTLEMENT)
-"""A recharge tells of itself: its notice is its receipt."""
+RECEIPTED = (Purpose.CREDITS, Purpose.SETTLEMENT, Purpose.CONTRACT)
+"""A recharge and a plan tell of themselves: their notice is their receipt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """USD; the three add up to what was paid. `expires_at` is that of the new credit."""
+    """USD; the three add up to what was paid, or to nothing where it was not credit that was bought. `expires_at` is that of
+    the new credit."""
 
     overdraft_paid: Decimal
     debt_paid: Decimal
@@ -27,6 +28,8 @@ class Parts:
 
 def parts(intent: Intent) -> Parts:
     """Of a payment that is credited: what it paid off first, and the credit that is left of it. Two queries."""
+    if intent.purpose == Purpose.CONTRACT:
+        return Parts(ZERO, ZERO, ZERO, None)
     amount = from_cents(intent.amount_cents)
     grant = CreditGrant.objects.select_related("account").filter(payment_id=intent.pk).first()
     if grant is None:

@@ -70,10 +70,16 @@ class Purpose(models.TextChoices):
     CREDITS = "credits", "Buying credits"
     RECHARGE = "recharge", "Auto-recharge"
     SETTLEMENT = "settlement", "Period end"
+    CONTRACT = "contract", "Reserved capacity"
+    SUBSCRIPTION = "subscription", "Plan"
 
 
-OFF_SESSION = (Purpose.RECHARGE, Purpose.SETTLEMENT)
-"""A saved card is charged without its customer: of these one at a time for an organization."""
+OFF_SESSION = (Purpose.RECHARGE, Purpose.SETTLEMENT, Purpose.CONTRACT)
+"""Always charged to a saved card without its customer; a plan is charged so, or paid on Stripe's page. Whatever names a card
+(`Intent.method`) is charged without its customer: of these one at a time for an organization."""
+
+LIFTING = (Purpose.RECHARGE, Purpose.SETTLEMENT)
+"""Those of them whose money lifts the balance."""
 
 
 class State(models.TextChoices):
@@ -139,11 +145,11 @@ class Intent(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["wallet"],
-                condition=Q(purpose__in=["recharge", "settlement"], state__in=OPEN_STATES),
+                condition=Q(method__isnull=False, state__in=OPEN_STATES),
                 name="payment_intent_one_off_session",
             ),
             models.CheckConstraint(
-                condition=~Q(purpose__in=["recharge", "settlement"]) | Q(method__isnull=False),
+                condition=~Q(purpose__in=OFF_SESSION) | Q(method__isnull=False),
                 name="payment_intent_off_session_has_card",
             ),
         ]

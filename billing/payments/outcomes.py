@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
-from billing.ledger import grants, posting, wallets
+from billing.ledger import grants, plan_fees, posting, receivables, wallets
 from billing.ledger.chart import Code
 from billing.ledger.models import GrantSource
 from billing.money import from_cents
@@ -198,7 +198,8 @@ def _move(intent: Intent, outcome: Processing | Waiting | Declined | Canceled | 
 
 
 def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
-    """Money arrived. Answers what was credited now; None when this charge was here before or has no place."""
+    """Money arrived. Answers what was credited now; None when it was here before, has no place, or is for a plan
+    or a contract."""
     if intent.state == State.SUCCEEDED:
         if intent.charge_id != paid.charge_id:
             _set_aside(intent, paid, f"pay:{intent.pk}:{paid.charge_id}", "paid_twice", now)
@@ -220,6 +221,12 @@ def _receive(intent: Intent, paid: Paid, now: datetime) -> Decimal | None:
     if paid.card is not None:
         methods.save(intent.wallet_id, paid.card, now=now)
     amount = from_cents(paid.amount_cents)
+    if purpose == Purpose.CONTRACT:
+        receivables.pay(intent.wallet_id, amount, payment_id=intent.pk, charged_at=paid.charged_at, now=now)
+        return None
+    if purpose == Purpose.SUBSCRIPTION:
+        plan_fees.collect(intent.wallet_id, amount, payment_id=intent.pk, charged_at=paid.charged_at, now=now)
+        return None
     if purpose == Purpose.SETTLEMENT:
         grants.pay_overdraft(
             intent.wallet_id, amount, payment_id=intent.pk, title=REST, charged_at=paid.charged_at, now=now

@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from billing.payments import asking, card_charges, collecting, gateway, outcomes
-from billing.payments.models import OFF_SESSION, OPEN_STATES, Intent, State
+from billing.payments.models import OPEN_STATES, Intent, State
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +65,7 @@ def ask(intent_id: UUID, *, now: datetime) -> outcomes.Outcome:
     Never raises for Stripe's troubles: they are the outcome Unknown.
     """
     intent = Intent.objects.get(pk=intent_id)
-    if intent.purpose in OFF_SESSION:
+    if intent.method_id is not None:
         return card_charges.charge(intent_id, now=now)
     try:
         if intent.checkout_id:

@@ -17,7 +17,7 @@ from django.db.models import Sum
 
 from billing.ledger import takebacks, whereabouts
 from billing.ledger.whereabouts import Act
-from billing.money import ZERO, cents_down, from_cents
+from billing.money import ZERO, cents_down, from_cents, to_cents
 from billing.payments import answers, reversals
 from billing.payments.models import Intent, Refund, RefundState, State
 from billing.payments.refunding import NotMade, Outcome, Unknown, poll, stale
@@ -145,6 +145,30 @@ def _check(order: Order, intent: Intent, now: datetime) -> None:
         raise RefundRefused(f"Only ${left:,.2f} of this payment is left: what was used or has ended is not refunded.")
     if amount > settings.STAFF_LIMIT_USD:
         raise RefundRefused(f"At most ${settings.STAFF_LIMIT_USD:,.2f} can be refunded at once.")
+
+
+def give_back(intent: Intent, amount_cents: int, *, key: str, reason: str, now: datetime) -> Refund | None:
+    """Commit to a refund that the rules ask for, of what is not earned of a payment for a plan (row 25), in the caller's
+    transaction under the wallet's lock; the clock sends it. The same key is refunded once. None: nothing can be refunded
+    here, as while the payment is disputed.
+    """
+    if earlier := Refund.objects.filter(key=f"plan:{key}").first():
+        return earlier
+    payment = reversals.payment_of(intent, intent.charge_id)
+    cents = min(amount_cents, to_cents(cents_down(whereabouts.unearned(payment))))
+    if cents < 1 or not intent.charge_id or reversals.is_disputed(intent):
+        return None
+    refund = Refund.objects.create(
+        wallet_id=intent.wallet_id,
+        intent=intent,
+        amount_cents=cents,
+        key=f"plan:{key}",
+        reason=reason,
+        stripe_reason=BY_STAFF,
+        created_at=now,
+    )
+    takebacks.take(reversals.payment_of(intent, intent.charge_id), _act(refund, now), from_cents(cents), now=now)
+    return refund
 
 
 # --- Making it so ------------------------------------------------------------------------------------------------------

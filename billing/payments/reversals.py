@@ -7,7 +7,7 @@ import structlog
 from billing.ledger import posting
 from billing.ledger.whereabouts import Payment
 from billing.payments import answers, gateway, outcomes
-from billing.payments.models import Dispute, Intent, Refund, State
+from billing.payments.models import Dispute, Intent, Purpose, Refund, State
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +61,8 @@ def payment_of(intent: Intent, charge_id: str | None) -> Payment:
         for dispute_id in Dispute.objects.filter(intent=intent).values_list("provider_id", flat=True)
     ]
     credited = intent.failure_code != outcomes.UNAPPLIED and charge_id in (intent.charge_id, "")
-    return Payment(intent.wallet_id, intent.pk, tuple(prefixes), credited)
+    of_plan = credited and intent.purpose == Purpose.SUBSCRIPTION
+    return Payment(intent.wallet_id, intent.pk, tuple(prefixes), credited, of_plan)
 
 
 def is_disputed(intent: Intent) -> bool:

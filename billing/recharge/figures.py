@@ -6,7 +6,7 @@ from datetime import datetime
 from billing import periods
 from billing.ledger import balances
 from billing.payments import card_charges, disputes
-from billing.payments.models import OFF_SESSION, OPEN_STATES, Intent, Purpose, State
+from billing.payments.models import LIFTING, OPEN_STATES, Intent, Purpose, State
 from billing.recharge.models import Attempt, Rule, Standing
 from billing.recharge.policy import BURST_WITHIN, Situation, Terms
 
@@ -49,12 +49,13 @@ def finishing(org_id: int, *, now: datetime) -> Situation:
 
 
 def pending(org_id: int) -> int:
-    """Cents on their way: every card charge that is open, and purchases that are paid or may be. An unpaid page is none."""
+    """Cents on their way: card charges that are open and lift the balance, and purchases that are paid or may be. An unpaid
+    page is none."""
     payments = Intent.objects.filter(wallet_id=org_id, state__in=OPEN_STATES)
     return sum(
         cents
         for cents, purpose, state in payments.values_list("amount_cents", "purpose", "state")
-        if purpose in OFF_SESSION or (purpose == Purpose.CREDITS and state in ON_ITS_WAY)
+        if purpose in LIFTING or (purpose == Purpose.CREDITS and state in ON_ITS_WAY)
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection
 
 from billing.ledger.balances import HELD
-from billing.payments.models import OFF_SESSION, OPEN_STATES
+from billing.payments.models import OPEN_STATES
 
 AVAILABLE = f"(w.posted - w.accrued - ({HELD})) * 100"
 MARK = f"""
@@ -29,7 +29,7 @@ DUE = """
 SELECT r.org_id FROM recharge_rule r JOIN payment_method m ON m.id = r.method_id
 WHERE r.standing = 'on' AND (
     r.low_since IS NOT NULL AND (r.retry_at IS NULL OR r.retry_at <= %(now)s) AND NOT EXISTS (
-        SELECT 1 FROM payment_intent i WHERE i.org_id = r.org_id AND i.purpose = ANY(%(off_session)s)
+        SELECT 1 FROM payment_intent i WHERE i.org_id = r.org_id AND i.method_id IS NOT NULL
             AND i.state = ANY(%(open)s))
     OR m.detached_at IS NOT NULL OR (m.exp_year, m.exp_month) < (%(year)s, %(month)s))
 ORDER BY r.low_since NULLS LAST, r.org_id
@@ -52,7 +52,6 @@ def due(*, now: datetime) -> list[int]:
     """Organizations to look at now: low, with nothing on its way and no retry later; or with a card that is gone."""
     today = now.astimezone(UTC)
     states: dict[str, Any] = {
-        "off_session": [purpose.value for purpose in OFF_SESSION],
         "open": [state.value for state in OPEN_STATES],
     }
     return _rows(DUE, now=now, year=today.year, month=today.month, **states)

@@ -15,6 +15,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from billing import periods
+from billing.contracts import drawdown, months
 from billing.ledger import accruals, expiry, posting, wallets
 from billing.ledger.chart import Code
 from billing.ledger.posting import Cause, Entry
@@ -23,6 +24,7 @@ from billing.settlement import ceilings, deciding, dunning, owing
 from billing.settlement.deciding import Decision
 from billing.settlement.models import Decided, Stage
 from billing.settlement.owing import Owing
+from billing.subscriptions import earning
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +55,7 @@ def settle(*, now: datetime, watermark: datetime | None, recharging: owing.Recha
     """Settle every month that is complete, the oldest first; answers how many. Again it finds nothing left to do."""
     run = Run(now, watermark, recharging, then)
     settled = 0
-    for period in months(now=now, watermark=watermark):
+    for period in unsettled(now=now, watermark=watermark):
         waiting = _waiting(period, newest=period == last_complete(now=now, watermark=watermark))
         for first in range(0, len(waiting), CHUNK):
             settled += _settle(waiting[first : first + CHUNK], period, run)
@@ -68,7 +70,7 @@ def last_complete(*, now: datetime, watermark: datetime | None) -> date:
     return periods.month_before(periods.month_of(through))
 
 
-def months(*, now: datetime, watermark: datetime | None) -> list[date]:
+def unsettled(*, now: datetime, watermark: datetime | None) -> list[date]:
     """Those in which something may wait to be closed, oldest first."""
     last = last_complete(now=now, watermark=watermark)
     with connection.cursor() as cursor:
@@ -102,6 +104,8 @@ def _settle_together(org_ids: list[int], period: date, run: Run) -> int:
     charged = charging.drain(using, now=run.now).charged
     expiry.expire(locked, now=run.now, watermark=run.watermark)
     accruals.close(locked, now=run.now, before=_end(period))
+    drawdown.close(locked, now=run.now, before=_end(period))
+    earning.earn(locked, through=periods.next_month(period), now=run.now)
     ready = owing.next_to_close(locked, period)
     if not ready:
         run.then(using, list(charged))
@@ -110,6 +114,7 @@ def _settle_together(org_ids: list[int], period: date, run: Run) -> int:
     ceiling = ceilings.when(ready, _end(period))
     decisions = {org_id: deciding.decide(owed[org_id].standing, ceiling=ceiling[org_id]) for org_id in ready}
     _write_off(decisions, owed, period, run.now)
+    months.close(ready, period, now=run.now)
     _close(ready, period, run.now)
     _replace_earlier(decisions)
     _record(decisions, owed, period, ceiling, run.now)

@@ -1,4 +1,4 @@
-"""A receipt for each payment that became credit: written with it, in one transaction, and never changed."""
+"""A receipt for each payment that became credit or paid for a plan: written with it, in one transaction, never changed."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +11,7 @@ from billing.ledger import wallets
 from billing.ledger.chart import Code
 from billing.ledger.models import CreditGrant, Transfer
 from billing.money import ZERO, from_cents
-from billing.payments.models import Intent, State
+from billing.payments.models import Intent, Purpose, State
 from billing.payments.outcomes import UNAPPLIED
 from billing.statements import parties, verifier, writing
 from billing.statements.models import LAYOUT, Receipt, ReceiptParty, Series
@@ -57,12 +57,13 @@ def issue(intent_id: UUID, *, now: datetime) -> Receipt | None:
 
 
 def _body(intent: Intent) -> dict[str, object]:
-    """What was paid and what it paid for. Debts come first; the rest is credit."""
+    """What was paid and what it paid for. Debts come first; the rest is credit, unless it was for a plan."""
     assert intent.charged_at is not None
     amount = from_cents(intent.amount_cents)
     grant = CreditGrant.objects.select_related("account").filter(payment_id=intent.pk).first()
     overdraft, debt = _debts_paid(intent, grant)
     expires_at = grant.account.expires_at if grant else None
+    credit = ZERO if intent.purpose in (Purpose.CONTRACT, Purpose.SUBSCRIPTION) else amount - overdraft - debt
     return {
         "layout": LAYOUT,
         "organization": intent.wallet_id,
@@ -73,7 +74,7 @@ def _body(intent: Intent) -> dict[str, object]:
         "amount": writing.amount(amount),
         "overdraft_paid": writing.amount(overdraft),
         "debt_paid": writing.amount(debt),
-        "new_credit": writing.amount(amount - overdraft - debt),
+        "new_credit": writing.amount(credit),
         "expires_at": writing.moment(expires_at) if expires_at else None,
     }
 

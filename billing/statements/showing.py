@@ -36,6 +36,9 @@ PURPOSES = {
     "recharge": "Auto-recharge",
     "settlement": "Overdraft at month end",
     "settlement_rest": "Overdraft at month end",
+    "contract": "Reserved capacity",
+    "subscription": "Plan",
+    "plan_fee": "Plan",
     "unapplied": "Not credited yet",
 }
 PAYERS = {"free": "Free", "subscription": "Plan", "contract": "Contract", "marketplace": "AWS Marketplace"}
@@ -138,6 +141,11 @@ class ShownReceipt:
     issuer: Party | None
     customer: Party | None
     decimals: int
+
+    @property
+    def plan_fee(self) -> Decimal:
+        """What it paid for a plan: that becomes no credit."""
+        return self.amount - self.overdraft_paid - self.debt_paid - self.new_credit
 
 
 def statement(issued: Statement) -> Shown:

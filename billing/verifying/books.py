@@ -9,7 +9,18 @@ from django.db import connection, transaction
 
 from billing.ledger import audit, chains
 from billing.ledger.audit import Difference, Scope
-from billing.verifying import cards, payments, recharges, reversals, settlement, statements, usage, waiting
+from billing.verifying import (
+    cards,
+    contracts,
+    payments,
+    plans,
+    recharges,
+    reversals,
+    settlement,
+    statements,
+    usage,
+    waiting,
+)
 
 CHECKS = (
     *audit.CHECKS,
@@ -20,6 +31,8 @@ CHECKS = (
     *reversals.CHECKS,
     *recharges.CHECKS,
     *settlement.CHECKS,
+    *contracts.CHECKS,
+    *plans.CHECKS,
     *statements.CHECKS,
     *waiting.CHECKS,
 )

@@ -44,7 +44,7 @@ CHECKS = (
         "one card at a time is charged without its customer",
         f"""
         SELECT org_id, count(*) AS open, array_agg(id::text) AS intents FROM payment_intent
-        WHERE {ours("org_id")} AND purpose IN ('recharge', 'settlement')
+        WHERE {ours("org_id")} AND method_id IS NOT NULL
             AND state IN ('created', 'unknown', 'waiting', 'processing')
         GROUP BY org_id HAVING count(*) > 1""",
     ),

@@ -156,7 +156,7 @@ CHECKS = (
         "no card was charged without its customer while a dispute of the organization was open",
         f"""
         SELECT i.org_id, i.id AS intent, i.purpose, i.created_at, d.provider_id AS dispute, d.closed_at
-        FROM dispute d JOIN payment_intent i ON i.org_id = d.org_id AND i.purpose IN ('recharge', 'settlement')
+        FROM dispute d JOIN payment_intent i ON i.org_id = d.org_id AND i.method_id IS NOT NULL
             AND i.created_at > {OPEN_FROM} AND (d.closed_at IS NULL OR i.created_at < d.closed_at)
         WHERE {ours("i.org_id")} AND i.created_at >= %(since)s""",
     ),

@@ -1,8 +1,10 @@
 """What should have been done by now: somebody's work that did not happen. `--since` does not cut it."""
 
 from billing.ledger.audit import Check, ours
+from billing.verifying import plans
 
 CHECKS = (
+    *plans.WAITING,
     Check(
         "expired_with_rest",
         "72 hours after its end nothing is left of a grant",
@@ -83,5 +85,19 @@ CHECKS = (
         FROM inbox_event
         WHERE %(org)s::bigint IS NULL AND (
             state = 'failed' OR state = 'new' AND next_try_at <= %(now)s::timestamptz - interval '15 minutes')""",
+    ),
+    Check(
+        "contract_late",
+        "a month of a contract begins, and what its calendar asks is done, within an hour; what is due is tried in time",
+        f"""
+        SELECT c.org_id, c.id AS contract, c.state, c.starts_on, c.ends_on, NULL::bigint AS due FROM contract c
+        WHERE {ours("c.org_id")} AND c.state IN ('active', 'past_due') AND (
+            c.ends_on::timestamp AT TIME ZONE 'UTC' <= %(now)s::timestamptz - interval '1 hour'
+            OR NOT EXISTS (SELECT FROM contract_month m WHERE m.contract_id = c.id AND m.period
+                = date_trunc('month', (%(now)s::timestamptz - interval '1 hour') AT TIME ZONE 'UTC')::date))
+        UNION ALL SELECT d.org_id, d.contract_id, d.stage, NULL, NULL, d.id FROM contract_due d
+        WHERE {ours("d.org_id")} AND d.stage = 'due' AND d.next_try_at <= %(now)s::timestamptz - interval '1 hour'
+        UNION ALL SELECT l.org_id, NULL, 'open line', NULL, NULL, l.id FROM contract_line l
+        WHERE {ours("l.org_id")} AND l.closes_at <= %(now)s::timestamptz - interval '30 minutes'""",
     ),
 )

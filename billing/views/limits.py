@@ -26,6 +26,12 @@ PUBLIC_ID = re.compile(r"[A-Za-z0-9_-]{1,24}")
 TIERS = {"free": "Free usage", "payg": "Pay as you go", "contract": "Contract", "marketplace": "AWS Marketplace"}
 CLOSED = ("no_credit", "payment_disputed", "settlement_unpaid")
 """Why pay as you go is closed for a whole organization."""
+WORDS = {
+    "payment_disputed": "402, payment disputed",
+    "contract_past_due": "402, contract not paid",
+    "contract_overage_limit": "402, overage limit reached",
+}
+"""A 402 that is not for want of credit."""
 WINDOWS = (("minute", "minute"), ("hour", "hour"), ("day", "day"))
 
 
@@ -127,8 +133,8 @@ def _state(answer: ModelAnswer, catalog: Catalog) -> tuple[str, str]:
         plans = {plan.tier: plan.name for plan in catalog.plans}
         return "ok", TIERS.get(answer.tier) or plans.get(answer.tier, answer.tier)
     shapes = {402: "failed", 403: "ended", 429: "warning"}
-    if answer.reason == "payment_disputed":
-        return "failed", "402, payment disputed"
+    if answer.reason in WORDS:
+        return "failed", WORDS[answer.reason]
     words = {402: "402, no credit", 403: "403, not offered", 429: "429, allowance used"}
     return shapes[answer.http_status], words[answer.http_status]
 

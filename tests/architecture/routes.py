@@ -11,6 +11,7 @@ from django.urls import URLResolver, get_resolver
 
 from orgs import throttle
 from orgs.access import MANAGE_KEYS, MANAGE_MEMBERS, MOVE_MONEY, READ, Permission
+from orgs.access import OWN as OWN_IT
 
 REFUSED = 405
 """What a method gets that an address does not take."""
@@ -72,6 +73,17 @@ PAGES = (
     Page("billing:recharge", READ, get=200),
     Page("billing:recharge_save", MOVE_MONEY, post=200, throttle=throttle.CHECKOUT),
     Page("billing:recharge_off", MOVE_MONEY, post=302),
+    Page("billing:contract", MOVE_MONEY, get=200, object="contract_id"),
+    Page(
+        "billing:contract_accept",
+        OWN_IT,
+        post=200,
+        sends={"name": "Alice Archer"},
+        object="contract_id",
+        throttle=throttle.CHECKOUT,
+    ),
+    Page("billing:contract_limit", OWN_IT, post=200, sends={"limit": "20.00"}, object="contract_id"),
+    Page("billing:contract_pay", MOVE_MONEY, post=302, object="contract_id", throttle=throttle.CHECKOUT),
     Page("orgs:more", READ, get=200),
     Page("orgs:settings", READ, get=200),
     Page("orgs:rename", MANAGE_MEMBERS, post=302, sends={"name": "Acme Laboratories"}),
@@ -193,12 +205,16 @@ STAFF_PAGES = {
     "admin:view_on_site": 404,
     "admin:billing_reconciliation_run": REFUSED,  # a POST asks the queue
     "admin:billing_settlement_again": REFUSED,  # too
+    "admin:billing_contract_draft": 200,
 }
 """What staff with every right get by GET; nobody else gets in."""
 STAFF_DOORS = ("admin:login", "admin:logout")
 STAFF_KINDS = ("changelist", "add", "history", "delete", "change")
 """The pages Django makes for every table shown there: `admin:<app>_<table>_<kind>`."""
-STAFF_ACTS = ("billing_intent_refund", "billing_wallet_give", "billing_wallet_forgive", "billing_wallet_ceiling")
+STAFF_ACTS = (
+    "billing_intent_refund", "billing_wallet_give", "billing_wallet_forgive", "billing_wallet_ceiling",
+    "billing_contract_offer", "billing_contract_withdraw", "billing_contract_end",
+)  # fmt: skip
 """What staff can do with one row: a page to ask and to confirm, `admin:<app>_<table>_<act>`."""
 STAFF_CATCH_ALLS = ("(?P<url>.*)$", "<path:object_id>/")
 """Unnamed: a 404 or a redirect to a page named above."""

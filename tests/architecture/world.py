@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing import periods
+from billing.contracts.models import Contract
 from billing.graphs import lines
 from billing.graphs.movements import Kind
 from billing.limits import resolved
@@ -22,7 +23,7 @@ from billing.statements.models import Statement
 from orgs import keys
 from orgs.models import Organization, Role, User
 from tests.architecture.routes import Door, Own, Page
-from tests.factories import adding_cards, business, catalog, usage
+from tests.factories import adding_cards, business, catalog, contracts, usage
 from tests.factories import orgs as people
 
 ANONYMOUS, STRANGER, INACTIVE, STAFF, PLAIN_STAFF = "anonymous", "stranger", "inactive", "staff", "staff without rights"
@@ -138,7 +139,13 @@ def _things(org: Organization, member: User, *, now: datetime) -> dict[str, str]
         "line": line,
         "number": _statement(org, now).name,
         **adding_cards.things(org, member, now=now),
+        "contract_id": str(_contract(org, member, now).public_id),
     }
+
+
+def _contract(org: Organization, by: User, now: datetime) -> Contract:
+    """Offered, and not accepted yet."""
+    return contracts.offered(org, by, now=now, starts_on=periods.next_month(periods.month_of(now)))
 
 
 def _statement(org: Organization, now: datetime) -> Statement:

@@ -25,9 +25,9 @@ from billing.settlement import ceilings
 from billing.statements import issuing
 from billing.webhooks.models import InboxEvent
 from orgs import keys
-from orgs.models import Role
+from orgs.models import Role, User
 from tests import owners
-from tests.factories import catalog, months, usage
+from tests.factories import catalog, contracts, months, plans, usage
 from tests.factories import orgs as people
 
 Facts = dict[str, Any]
@@ -78,7 +78,8 @@ def fingerprint(of: "psycopg.Connection[Any]") -> dict[str, str]:
 
 
 def made() -> Target:
-    """Acme has bought, been given, used, taken back, got money back and been disputed; Charlie's Team has bought too."""
+    """Acme has bought, been given, used, taken back, got money back and been disputed; Charlie's Team has bought too,
+    and has a plan."""
     now = datetime.now(UTC).replace(microsecond=0)
     then = now - timedelta(days=33)
     partitions.make(now)
@@ -114,6 +115,9 @@ def made() -> Target:
     PayerBase.objects.filter(wallet_id=theirs.pk).update(since=now - timedelta(days=3))
     base.flip(theirs.pk, Payer.MARKETPLACE, now - timedelta(days=1))
     base.flip(theirs.pk, Payer.CREDITS, now)
+    _contracted(alice, now)
+    running = plans.begun(theirs, catalog.plan(model), charlie, now=now)
+    flows.cancel_plan(theirs.pk, running.public_id, by=charlie.pk, now=now)
     LogEntry.objects.create(user=alice, object_repr="x", action_flag=CHANGE, change_message="Looked.")
     grants = {grant.payment_id: grant.account_id for grant in CreditGrant.objects.filter(wallet_id=acme.pk)}
     facts = {
@@ -132,6 +136,17 @@ def made() -> Target:
         issuing.issue(acme.pk, facts["closed"], now=now)
     with owners.connected() as owner:
         return Target(facts, now, fingerprint(owner))
+
+
+def _contracted(alice: User, now: datetime) -> None:
+    """Another Team of hers has a contract that runs since the first of this month, and a draft for the same model."""
+    team, model, first = (
+        people.team(alice, "Reserved", slug="reserved"),
+        catalog.model("reserved"),
+        periods.month_of(now),
+    )
+    contracts.running(team, alice, model, now=periods.month_start(first), starts_on=first)
+    contracts.drafted(team, alice, model, starts_on=first)
 
 
 def _paid(org_id: int, cents: int, name: str, now: datetime) -> Intent:

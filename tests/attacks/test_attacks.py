@@ -9,14 +9,20 @@ from django.db import connection, connections
 
 from portal.rights import RIGHTS
 from tests import owners, verified
-from tests.attacks import for_powers, on_the_ledger, on_the_rest, target
+from tests.attacks import for_powers, on_contracts, on_plans, on_the_ledger, on_the_rest, target
 from tests.attacks.attack import DENIED, Attack, transfer
 from tests.attacks.target import Target, fingerprint
 
 # One worker for all: the books are made once.
 pytestmark = [pytest.mark.money, pytest.mark.xdist_group("attacks")]
 
-ATTACKS = [*on_the_ledger.ATTACKS, *on_the_rest.ATTACKS, *for_powers.ATTACKS]
+ATTACKS = [
+    *on_the_ledger.ATTACKS,
+    *on_contracts.ATTACKS,
+    *on_plans.ATTACKS,
+    *on_the_rest.ATTACKS,
+    *for_powers.ATTACKS,
+]
 AT_LEAST = 60
 
 

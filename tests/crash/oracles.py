@@ -18,11 +18,12 @@ WHERE 1000 IN (debit_id, credit_id) GROUP BY org_id
 """
 GRANTS_OF = """
 SELECT i.id::text, i.org_id, count(g.account_id) + (
-    SELECT count(*) FROM transfer t JOIN account a ON a.id = t.credit_id WHERE t.key = 'pay:' || i.id AND a.code = 1100)
+    SELECT count(*) FROM transfer t JOIN account a ON a.id = t.credit_id
+    WHERE t.key = 'pay:' || i.id AND a.code IN (1100, 1120, 2100))
 FROM payment_intent i LEFT JOIN credit_grant g ON g.payment_id = i.id
 GROUP BY i.id, i.org_id
 """
-"""What a payment became: a grant, or the overdraft paid."""
+"""What a payment became: a grant, the overdraft or a contract paid, or the fee of a plan."""
 USED = """
 SELECT (SELECT coalesce(sum(cost), 0) FROM usage_hour WHERE org_id = %(org)s),
        (SELECT coalesce(sum(cost), 0) FROM usage_minute WHERE org_id = %(org)s),
@@ -36,10 +37,15 @@ PICTURE = {
     "grants": """SELECT g.source, g.title, a.code, a.granted, a.balance, a.accrued, a.exhausted, a.held
         FROM credit_grant g JOIN account a ON a.id = g.account_id WHERE g.org_id = %s ORDER BY 1, 2, 3, 4, 5""",
     "accounts": """SELECT code, balance, accrued FROM account
-        WHERE org_id = %s AND code NOT IN (2000, 2010) ORDER BY code""",
+        WHERE org_id = %s AND code NOT IN (2000, 2010, 2100) ORDER BY code""",
     "transfers": """SELECT d.code, c.code, reason, sum(amount) FROM transfer t
         JOIN account d ON d.id = t.debit_id JOIN account c ON c.id = t.credit_id
-        WHERE t.org_id = %s GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
+        WHERE t.org_id = %s AND reason <> 'plan_earned' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
+    "plans": """SELECT p.slug LIKE 'small%%', s.state, s.number, s.renewals, s.ended_as, (
+            SELECT sum(charged_cents) FROM subscription_period WHERE subscription_id = s.id)
+        FROM subscription s JOIN plan p ON p.id = s.plan_id WHERE s.org_id = %s AND s.ended_as <> 'not_paid' ORDER BY 2""",
+    "cover": """SELECT c.valid_to - c.valid_from > interval '1 day' FROM coverage c
+        WHERE c.org_id = %s AND c.payer = 3 AND c.valid_to > now() ORDER BY 1""",
     "usage": """SELECT payer, sum(events), sum(input_tokens), sum(cached_tokens), sum(output_tokens), sum(cost)
         FROM usage_hour WHERE org_id = %s GROUP BY 1 ORDER BY 1""",
     "waiting usage": "SELECT count(*) FROM usage_delta WHERE org_id = %s",
@@ -58,6 +64,11 @@ PICTURE = {
     "cards added": "SELECT state, count(*) FROM card_setup WHERE org_id = %s AND state <> 'ended' GROUP BY 1 ORDER BY 1",
     "told of cards": """SELECT kind, facts ->> 'what', count(*) FROM notice
         WHERE org_id = %s AND kind IN ('card_changed', 'card_expiring') GROUP BY 1, 2 ORDER BY 1, 2""",
+    "contracts": """SELECT c.state, c.starts_on, m.period, m.total, m.posted, m.begun_at IS NULL, m.lapsed_at IS NULL
+        FROM contract c LEFT JOIN contract_month m ON m.contract_id = c.id WHERE c.org_id = %s ORDER BY 2, 3""",
+    "due for contracts": """SELECT what, amount_cents, stage, tries FROM contract_due WHERE org_id = %s ORDER BY 1, 2, 3""",
+    "covered": """SELECT payer, valid_to, count(*) FROM coverage WHERE org_id = %s AND model_id <> 0
+        GROUP BY 1, 2 ORDER BY 1, 2""",
     "open for usage": "SELECT open FROM limits_answer WHERE org_id = %s",
 }
 """An organization as people and gateways see it, without ids and moments."""

@@ -22,8 +22,12 @@ OF_MONTHS = {"tasks.settle_periods", "tasks.collect_settlements"}
 """What closes months, and charges what they left."""
 MOVES_NO_MONEY = {
     "tasks.verify_ledger", "tasks.make_partitions", "flows.switch_recharge_off", "flows.stop_recharge_by_link",
+    "flows.draft_contract", "flows.offer_contract", "flows.withdraw_contract", "flows.accept_contract",
+    "flows.set_contract_limit", "flows.end_unpaid_contract",
+    "flows.quote_plan", "flows.schedule_plan", "flows.cancel_plan",
+    "flows.withdraw_change", "flows.charge_plan_to",
 }  # fmt: skip
-"""These only read, make room, or forbid: they are in no path."""
+"""These only read, make room, forbid, or promise: they are in no path."""
 TELLS_PEOPLE = {
     "flows.tell_low_balances", "tasks.tell_low_balances", "tasks.tell_expiring_credit", "tasks.send_notices",
 }  # fmt: skip

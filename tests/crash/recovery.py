@@ -23,6 +23,9 @@ SELECT EXISTS (SELECT FROM payment_intent WHERE state IN ('created', 'unknown', 
     OR EXISTS (SELECT FROM payment_method WHERE detached_at IS NOT NULL AND released_at IS NULL)
     OR EXISTS (SELECT FROM refund WHERE state IN ('asked', 'unknown', 'pending'))
     OR EXISTS (SELECT FROM inbox_event WHERE state = 'new')
+    OR EXISTS (SELECT FROM contract_due WHERE stage = 'charging' OR stage = 'due' AND tries = 0)
+    OR EXISTS (SELECT FROM contract_line)
+    OR EXISTS (SELECT FROM subscription WHERE next_at <= now())
     OR EXISTS (SELECT FROM usage_delta) OR EXISTS (SELECT FROM accrual)
     OR EXISTS (SELECT FROM account WHERE code IN (2000, 2010) AND NOT exhausted AND NOT held AND expires_at <= %s)
 """

@@ -19,7 +19,7 @@ from orgs.models import Organization, User
 from sandbox.stripe import Running
 from tests import figures as counted
 from tests import verified
-from tests.factories import cards
+from tests.factories import cards, plans
 from tests.factories.paying import pay, post
 from tests.faults.troubles import BY_NAME, TROUBLES, Trouble, with_call
 
@@ -147,3 +147,39 @@ def test_it_is_paid_once_or_can_never_be_paid(
     assert wrong == {}
     assert verified.differences(now=datetime.now(UTC), without={*verified.PATIENCE, "recharge_unexplained"}) == []
     figures("stripe_faults", cells=len(troubles), lost=0, double=0)
+
+
+# --- A renewal -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", [0, 2, 4, 6])
+def test_a_renewal_is_paid_once_and_the_plan_goes_on_or_is_past_due(
+    stripe: Running, acme: Organization, alice: User, card: PaymentMethod, place: int, figures: counted.Record
+) -> None:
+    """The same calls; and whatever Stripe answered in between, the plan is what became of its payment."""
+    every, wrong, told = counted.of(40, full=4), {}, set[str]()
+    began = datetime.now(UTC) - timedelta(days=40)
+    for number, trouble in enumerate(TROUBLES[place::every]):
+        slug = f"plan-{place}-{number}"
+        running = plans.begun(acme, plans.alone(slug), alice, now=began + timedelta(seconds=number), method=card)
+        intent = plans.renewing(running, now=datetime.now(UTC))
+        assert intent is not None
+        charge, moment = Charge(stripe, intent, card, told), MOMENTS[place]
+        moment.before(charge)
+        with with_call(stripe, moment.method, moment.path, trouble):
+            moment.step(charge)
+        for after in AFTERWARDS:
+            if charge.intent.state not in OPEN_STATES:
+                break
+            charge.ask(after)
+        charge.hear()
+        running.refresh_from_db()
+        paid = charge.intent.state == State.SUCCEEDED
+        stands = (running.number, running.state) == ((2, "active") if paid else (1, "past_due"))
+        found = wrongs(charge, moment, trouble) + ([] if stands else [f"{running.number}, {running.state}"])
+        if found:
+            wrong[str(trouble)] = found
+        flows.cancel_plan(acme.pk, running.public_id, by=alice.pk, now=datetime.now(UTC))
+    assert wrong == {}
+    assert verified.differences(now=datetime.now(UTC)) == []
+    figures("stripe_faults", cells=len(TROUBLES[place::every]), lost=0, double=0)

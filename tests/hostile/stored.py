@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.contrib.auth.hashers import check_password
 
+from billing.contracts.models import Contract, ContractAct
 from billing.ledger.models import CreditGrant, Transfer
 from billing.notices.models import NoticeSettings
 from billing.notices.wishes import CHOOSABLE
@@ -51,6 +52,8 @@ TABLES: dict[str, Callable[[], Any]] = {
         "pk", "title", "reason", "source", "account__granted", "account__expires_at"
     ),
     "ceilings": lambda: OverdraftCeiling.objects.values_list("wallet_id", "usd", "reason"),
+    "contracts": lambda: Contract.objects.values_list("pk", "state", "overage_limit_cents"),
+    "contract acts": lambda: ContractAct.objects.values_list("pk", "act", "reason"),
     "transfers": lambda: Transfer.objects.values_list("pk", "amount", "reason"),
 }
 
@@ -116,6 +119,13 @@ def canceled(says: Says, gone: Rows, new: Rows) -> bool:
 def card_begun(says: Says, gone: Rows, new: Rows) -> bool:
     row = one(new, "card setups")
     return bool(row and not gone and row[0] == f"card:{UUID(says['nonce'].strip()).hex}")
+
+
+def contract_withdrawn(says: Says, gone: Rows, new: Rows) -> bool:
+    """Once, in these words, when it is confirmed."""
+    acts, contracts = new.get("contract acts", set()), new.get("contracts", set())
+    said = says["confirmed"] == "yes" and {row[1:] for row in acts} == {("withdrawn", says["reason"].strip())}
+    return said and {row[1] for row in contracts} == {"withdrawn"} and set(new) == {"contracts", "contract acts"}
 
 
 def card_chosen(says: Says, gone: Rows, new: Rows) -> bool:

@@ -15,6 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from billing import flows
+from billing.contracts.models import Contract
 from billing.payments import polling
 from billing.payments.models import PaymentMethod
 from orgs.models import Role, User
@@ -89,6 +90,9 @@ FORMS = (
     Form("billing:card_remove", stored.card_removed),
     Form("billing:recharge_save", stored.recharge_agreed, RECHARGE, tuple(RECHARGE)),
     Form("billing:recharge_off"),
+    Form("billing:contract_accept", good={"name": "Alice Archer", "seen": "0" * 64}, hostile=("name", "seen")),
+    Form("billing:contract_limit", good={"limit": "20.00"}, hostile=("limit",)),
+    Form("billing:contract_pay"),
     Form(
         "orgs:new_key", stored.key_made, {"name": "ci", "expires_on": "", "once": ONCE}, ("name", "expires_on", "once")
     ),
@@ -138,6 +142,15 @@ FORMS = (
     ),
     Form("admin:billing_wallet_forgive", good=ACT, hostile=("amount", "reason", "nonce"), who=STAFF),
     Form("admin:billing_wallet_ceiling", stored.ceiling_set, ACT, ("amount", "reason", "nonce", "confirmed"), STAFF),
+    Form("admin:billing_contract_offer", good=ACT, hostile=("reason", "nonce"), who=STAFF),
+    Form(
+        "admin:billing_contract_withdraw",
+        stored.contract_withdrawn,
+        {"reason": "A mistake.", "confirmed": "yes"},
+        ("reason", "confirmed"),
+        STAFF,
+    ),
+    Form("admin:billing_contract_end", good=ACT, hostile=("reason", "nonce"), who=STAFF),
 )
 
 
@@ -155,6 +168,7 @@ def world(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         now = datetime.now(UTC)
         flows.payment_outcome(paid.pk, polling.ask(paid.pk, now=now), now=now)
         world.own |= {"intent_id": str(waiting.pk), "paid": str(paid.pk)}
+        world.own["contract"] = str(Contract.objects.get(public_id=world.own["contract_id"]).pk)
         adding_cards.card(world.acme, "5555", id=CARD)
         world.own["card_id"] = str(PaymentMethod.objects.get(wallet_id=world.acme.pk, last4="5555").pk)
         yield world
@@ -168,6 +182,10 @@ def address_of(world: World, form: Form) -> str:
         "admin:billing_wallet_forgive": f"/admin/billing/wallet/{world.acme.pk}/forgive/",
         "admin:billing_wallet_ceiling": f"/admin/billing/wallet/{world.acme.pk}/ceiling/",
         "admin:login": "/admin/login/",
+        **{
+            f"admin:billing_contract_{act}": f"/admin/billing/contract/{world.own['contract']}/{act}/"
+            for act in ("offer", "withdraw", "end")
+        },
     }
     if form.name in acts:
         return acts[form.name]

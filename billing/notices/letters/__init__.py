@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from billing.notices.letters import address, cards, credit, payments, recharge
+from billing.notices.letters import address, cards, contracts, credit, payments, plans, recharge
 from billing.notices.letters.letter import About, Facts, Letter
 from billing.notices.models import Kind
 
@@ -21,6 +21,15 @@ WRITERS: dict[Kind, Writer] = {
     Kind.CARD_EXPIRING: cards.expiring,
     Kind.CARD_CHANGED: cards.changed,
     Kind.BILLING_EMAIL: address.confirm,
+    Kind.CONTRACT_OFFERED: contracts.offered,
+    Kind.CONTRACT_STARTED: contracts.started,
+    Kind.CONTRACT_FAILED: contracts.failed,
+    Kind.CONTRACT_LIMIT: contracts.limit,
+    Kind.CONTRACT_ENDING: contracts.ending,
+    Kind.PLAN_STARTED: plans.started,
+    Kind.PLAN_FAILED: plans.failed,
+    Kind.PLAN_CHANGED: plans.changed,
+    Kind.PLAN_ENDED: plans.ended,
 }
 
 

@@ -53,6 +53,16 @@ def test_what_a_grant_cannot_take_needs_a_new_one() -> None:
     ]
 
 
+def test_of_a_plans_fee_what_is_not_earned_goes_first_and_comes_back_last() -> None:
+    left = Left(unearned=Decimal("48.22"))
+    assert parts(take(Decimal(50), left, spent=Part.DEBT)) == [
+        ("unearned", Decimal("48.22")),
+        ("debt", Decimal("1.78")),
+    ]
+    taken = Taken(debt=Decimal("1.78"), unearned=Decimal("48.22"))
+    assert parts(give_back(Decimal(10), taken)) == [("debt", Decimal("1.78")), ("unearned", Decimal("8.22"))]
+
+
 @given(AMOUNTS, AMOUNTS, AMOUNTS, AMOUNTS)
 def test_the_parts_add_up_to_what_is_taken_and_none_takes_more_than_there_is(
     amount: Decimal, unapplied: Decimal, rest: Decimal, expired: Decimal

@@ -205,6 +205,16 @@ def test_on_a_day_with_two_plans_the_higher_allowance_counts_all_use() -> None:
     assert (down.allowance.limit, down.allowance.used, down.tier) == (5_000, 1_500, "plan:pro")
 
 
+@pytest.mark.parametrize(("state", "reason"), [("past_due", Reason.PLAN_PAST_DUE), ("suspended", Reason.PLAN_DISPUTED)])
+def test_where_a_plan_stopped_covering_credit_never_steps_in(state: str, reason: Reason) -> None:
+    told = ask("glm", stopped={2: state})
+    assert (told.http_status, told.reason, told.limits) == (402, reason, NOTHING)
+    assert told.remedy is not None
+    assert told.remedy.startswith(("The plan of Acme Labs", "A payment for the plan of Acme Labs"))
+    assert ask("gpt", stopped={2: state}).http_status == 200, "another model is nobody's plan"
+    assert ask("glm", stopped={2: state}, spans=(under(),)).http_status == 200, "in grace it covers"
+
+
 def test_cover_ends_to_the_instant() -> None:
     spans = (under(end=NOW + timedelta(seconds=2)),)
     told = whole(spans=spans, available=Decimal(0))

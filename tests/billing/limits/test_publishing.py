@@ -108,6 +108,7 @@ def test_an_allowance_that_is_used_up_is_news(team: Acme, now: datetime) -> None
     )
     PayerBase.objects.filter(wallet_id=team.id).update(covered=True)
     used = AllowanceDay.objects.create(org_id=team.id, day=now.date(), coverage_id=cover.pk, tokens=99)
+    assert publish(team.id, now) == [team.id], "that a plan covers, and until when, is news"
     assert publish(team.id, now) == []
     AllowanceDay.objects.filter(pk=used.pk).update(tokens=100)
     assert publish(team.id, now) == [team.id]

@@ -71,6 +71,7 @@ def test_what_no_credit_pays_is_overdraft(report: Any, key: ApiKey, acme: Organi
     assert (balance.available, balance.overdraft) == (-2, 2)
 
 
+@pytest.mark.books_differ("cover_without_plan")
 def test_free_and_covered_use_costs_no_credit(
     report: Any, personal_key: ApiKey, key: ApiKey, acme: Organization, model: AIModel
 ) -> None:

@@ -136,6 +136,7 @@ def test_when_the_grant_is_gone_a_correction_of_its_kind_lives_90_days(
     assert correction.expires_at == after + timedelta(days=90)
 
 
+@pytest.mark.books_differ("cover_without_plan")
 def test_free_and_covered_use_costs_nothing_and_counts_no_more(
     use: Any, reverse: Any, personal_key: ApiKey, key: ApiKey, acme: Organization, model: AIModel
 ) -> None:

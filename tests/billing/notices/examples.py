@@ -5,6 +5,10 @@ from billing.notices.models import Kind
 INTENT = "0196340c-8b1e-7c3a-9f00-5a1b2c3d4e5f"
 VISA = {"card_brand": "visa", "card_last4": "4242"}
 RECHARGE = {"attempt": INTENT, "intent": INTENT, "amount": "130.02", "stop_token": "stop-me"}
+CONTRACT: dict[str, str | int | None] = {
+    "contract": INTENT, "models": "GPT OSS 120B, GLM 4.7", "tokens": 100_000_000, "amount": "35.00",
+    "starts_on": "2026-04-01", "ends_on": "2027-04-01",
+}  # fmt: skip
 
 FACTS: dict[str, tuple[Kind, dict[str, str | int | bool | None]]] = {
     "receipt": (
@@ -83,6 +87,68 @@ FACTS: dict[str, tuple[Kind, dict[str, str | int | bool | None]]] = {
     ),
     "billing email": (
         Kind.BILLING_EMAIL, {"number": 1, "token": "confirm-me", "until": "2026-04-02T16:00:00+00:00"},
+    ),
+    "receipt of a contract": (
+        Kind.RECEIPT,
+        {
+            **VISA, "intent": INTENT, "amount": "35.00", "purpose": "contract", "overdraft_paid": "0", "debt_paid": "0",
+            "new_credit": "0", "expires_at": None,
+        },
+    ),
+    "contract offered": (Kind.CONTRACT_OFFERED, CONTRACT),
+    "contract started": (Kind.CONTRACT_STARTED, CONTRACT),
+    "contract charge failed": (
+        Kind.CONTRACT_FAILED,
+        {
+            **CONTRACT, "what": "commitment", "charge": "35.00", "reason": "Your bank declined the payment.",
+            "retry_at": "2026-04-02T00:00:00+00:00", "closes_at": "2026-04-15T00:00:00+00:00",
+        },
+    ),
+    "contract put off": (
+        Kind.CONTRACT_FAILED, {**CONTRACT, "reason": "put_off", "retry_at": "2026-05-01T00:00:00+00:00"},
+    ),
+    "contract limit": (Kind.CONTRACT_LIMIT, {**CONTRACT, "limit": "35.00"}),
+    "contract ending": (Kind.CONTRACT_ENDING, {**CONTRACT, "ends_at": "2027-04-01T00:00:00+00:00"}),
+    "plan started": (
+        Kind.PLAN_STARTED,
+        {
+            **VISA, "what": "started", "plan": "Code Pro", "amount": "61.66", "arrears": "11.66", "price": "50.00",
+            "until": "2026-04-30T16:00:00+00:00", "intent": INTENT, "charged_at": "2026-03-30T16:00:00+00:00",
+        },
+    ),
+    "plan upgraded for nothing": (
+        Kind.PLAN_STARTED,
+        {
+            "what": "upgraded", "plan": "Code Max", "amount": "0.00", "arrears": "0.00", "price": "200.00",
+            "until": "2026-03-30T17:00:00+00:00", "intent": None, "charged_at": None, "card_brand": "", "card_last4": "",
+        },
+    ),
+    "plan not renewed": (
+        Kind.PLAN_FAILED,
+        {
+            "plan": "Code Pro", "amount": "50.00", "reason": "The card does not have enough funds.", "covered": True,
+            "retry_at": "2026-03-31T16:00:00+00:00", "subscription": INTENT,
+        },
+    ),
+    "plan payment refunded": (Kind.PLAN_FAILED, {"plan": "Code Max", "amount": "75.00", "gone_back": True}),
+    "plan canceled": (
+        Kind.PLAN_CHANGED,
+        {"what": "ends", "plan": "Code Pro", "next_plan": None, "at": "2026-04-30T16:00:00+00:00"},
+    ),
+    "plan becomes smaller": (
+        Kind.PLAN_CHANGED,
+        {"what": "changes", "plan": "Code Max", "next_plan": "Code Pro", "at": "2026-04-30T16:00:00+00:00"},
+    ),
+    "plan stays": (
+        Kind.PLAN_CHANGED,
+        {"what": "stays", "plan": "Code Max", "next_plan": "Code Pro", "at": "2026-04-30T16:00:00+00:00"},
+    ),
+    "plan suspended": (
+        Kind.PLAN_CHANGED, {"what": "suspended", "plan": "Code Pro", "until": "2026-04-30T16:00:00+00:00"},
+    ),
+    "plan goes on": (Kind.PLAN_CHANGED, {"what": "resumed", "plan": "Code Pro", "until": "2026-04-30T16:00:00+00:00"}),
+    "plan ended": (
+        Kind.PLAN_ENDED, {"plan": "Code Pro", "why": "unpaid", "ended_at": "2026-04-06T16:00:00+00:00", "grace": True},
     ),
     "card removed": (Kind.CARD_CHANGED, {"what": "removed", "brand": "mastercard", "last4": "4444"}),
 }  # fmt: skip
