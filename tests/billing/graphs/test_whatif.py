@@ -7,6 +7,7 @@ tokens and 50 requests a minute; Code Max: 200, 120 M, 400,000, 100; both cover 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -300,7 +301,7 @@ USES = st.lists(
 def test_pay_as_you_go_is_what_billing_charged_when_credit_paid_for_everything(
     alice: User, sold: dict[str, AIModel], offer: Catalog, uses: list[tuple[str, int, int, int, int]]
 ) -> None:
-    team = people.team(alice, "Another")
+    team = people.team(alice, f"Team {uuid4().hex}")
     key = people.key(team, now=NOW).key
     usage.bought(team, "1000", now=NOW - timedelta(days=31))
     for slug, minutes, tokens_in, cached, tokens_out in uses:
