@@ -31,7 +31,9 @@ class Version:
     sha256: str
 
 
-VERSIONS = (Version(1, date(2026, 11, 21), "541c17137f9a582dc44efb34e61c98b1a141ab4ace139387a3896dd7c8235443"),)
+VERSIONS: tuple[Version, ...] = (
+    Version(1, date(2026, 11, 21), "541c17137f9a582dc44efb34e61c98b1a141ab4ace139387a3896dd7c8235443"),
+)
 """The oldest first."""
 
 

@@ -192,7 +192,7 @@ def test_the_models_of_a_plan_share_its_allowance(acme: Organization, key: ApiKe
 def test_minutes_in_which_more_was_asked_than_a_plan_lets_through(
     acme: Organization, key: ApiKey, other_key: ApiKey, gpt: AIModel, glm: AIModel, offer: Catalog
 ) -> None:
-    small = {"tokens_out": 0, "requests": 1}
+    small: dict[str, Any] = {"tokens_out": 0, "requests": 1}
     books.accepted(key, glm, at(5, 8, 0), tokens_in=250_000, **small)  # just enough
     books.accepted(key, glm, at(5, 8, 1), tokens_in=250_001, **small)
     books.accepted(key, glm, at(5, 8, 2), tokens_in=100, tokens_out=0, requests=51)

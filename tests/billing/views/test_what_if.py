@@ -96,6 +96,7 @@ def test_a_contract_at_a_chosen_commitment_joins_the_comparison(alice_client: Cl
     assert '<data value="7.5">$7.50</data>' in shown
     assert '<data value="3">$3.00</data>' in shown  # 10 M beyond, at 0.30
     assert '<input type="hidden" name="plan" value="code-max">' in shown
+    assert "None on other models" not in shown  # Code Pro's day and pay as you go's minute are those of zai-glm-4.7
     assert "Ask for an offer" in shown
 
 
