@@ -16,10 +16,12 @@ from billing.views import (
     ledger,
     limits,
     overview,
+    policies,
     recharge,
     recharge_links,
     statements,
     usage,
+    what_if,
 )
 from billing.webhooks import endpoints
 
@@ -27,6 +29,7 @@ app_name = "billing"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/", overview.overview, name="overview"),
     path("o/<slug:slug>/usage", usage.usage, name="usage"),
+    path("o/<slug:slug>/plans/what-if", what_if.what_if, name="what_if"),
     path("o/<slug:slug>/billing", billing.billing, name="billing"),
     path("o/<slug:slug>/billing/ledger/<str:line>", ledger.why, name="why"),
     path("o/<slug:slug>/limits", limits.limits, name="limits"),
@@ -73,5 +76,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("recharge/stop/<str:token>", recharge_links.stop, name="recharge_stop"),
     path("recharge/finish/<str:token>", recharge_links.finish, name="recharge_finish"),
     path("recharge/paid/<uuid:intent_id>", recharge_links.paid, name="recharge_paid"),
+    path("policies/cancellation", policies.cancellation, name="cancellation_policy"),
+    path("policies/cancellation/<int:number>", policies.cancellation, name="cancellation_policy_version"),
     path("webhooks/stripe", endpoints.stripe, name="stripe_webhook"),
 ]

@@ -43,6 +43,7 @@ DETAILS = {
 PAGES = (
     Page("billing:overview", READ, get=200),
     Page("billing:usage", READ, get=200),
+    Page("billing:what_if", READ, get=200),
     Page("billing:billing", READ, get=200),
     Page("billing:why", READ, get=200, object="line"),
     Page("billing:limits", READ, get=200),
@@ -126,6 +127,8 @@ OWN = (
     Own("orgs:account", 302, 302, 200, 302, sends={"name": "Alice"}),
     Own("orgs:new_team", 302, 302, 200, 302, sends={"name": "Skunkworks"}, throttle=throttle.NEW_TEAM),
     Own("billing:api_docs", 200, 405, 200, 405),
+    Own("billing:cancellation_policy", 200, 405, 200, 405),
+    Own("billing:cancellation_policy_version", 200, 405, 200, 405, kwargs={"number": "1"}),
     Own("billing:recharge_stop", 404, 404, 404, 404, kwargs={"token": "not-ours"}),
     Own("billing:recharge_finish", 404, 404, 404, 404, kwargs={"token": "not-ours"}),
     Own("billing:billing_email", 404, 404, 404, 404, kwargs={"token": "not-ours"}),

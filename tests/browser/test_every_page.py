@@ -30,6 +30,7 @@ SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 PRIVATE = {
     "overview": "/o/acme/",
     "usage": "/o/acme/usage",
+    "what-if": "/o/acme/plans/what-if?model=gpt-oss-120b&tokens=40&price=0.30&overage=0.36",
     "billing": "/o/acme/billing",
     "buy": "/o/acme/billing/buy",
     "keys": "/o/acme/keys",
@@ -53,7 +54,12 @@ STAFF = {
     "admin-model": "/admin/billing/aimodel/{model}/change/",
     "admin-refused": "/admin/billing/refusedusage/",
 }
-PUBLIC = {"sign-in": "/accounts/login/", "sign-up": "/accounts/signup/", "reset": "/accounts/password/reset/"}
+PUBLIC = {
+    "sign-in": "/accounts/login/",
+    "sign-up": "/accounts/signup/",
+    "reset": "/accounts/password/reset/",
+    "cancellation-policy": "/policies/cancellation",
+}
 
 
 @pytest.fixture
