@@ -38,6 +38,11 @@ def differences(*, now: datetime | None = None, without: Collection[str] = PATIE
     return [found for found in (*_ask(checks, scope), *chains.Rehash(scope)) if found.check not in without]
 
 
+def within(scope: Scope) -> list[Difference]:
+    """All that `books.verify` finds, without a snapshot of its own."""
+    return [*_ask(books.CHECKS, scope), *chains.Rehash(scope)]
+
+
 @cache
 def _named() -> dict[str, set[str]]:
     """The tables that each check names."""
