@@ -20,9 +20,9 @@ from billing.money import from_cents
 from billing.notices.announcing import announce
 from billing.notices.models import Kind
 from billing.payments import card_charges, declines
-from billing.payments.models import Purpose
+from billing.payments.models import Intent, Purpose
 from billing.payments.models import State as Paid
-from billing.payments.outcomes import Settled
+from billing.payments.outcomes import UNAPPLIED, Settled
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +35,9 @@ PUT_OFF = timedelta(minutes=1)
 AT_ONCE = 500
 WAITING = (Stage.DUE, Stage.NO_CARD, Stage.UNPAID)
 NO_CARD = "There is no saved card that can be charged."
+ANOTHER_AMOUNT = (
+    "What arrived is another amount than was charged. We are looking into it, and charge nothing meanwhile."
+)
 
 
 class NothingToPay(ValueError):
@@ -102,7 +105,9 @@ def heard(settled: Settled, *, now: datetime) -> None:
     one = ContractDue.objects.select_related("contract", "month").filter(intent=settled.intent_id).first()
     if one is None:
         return
-    if settled.state == Paid.SUCCEEDED and one.stage != Stage.PAID:
+    if settled.state == Paid.SUCCEEDED and _does_not_fit(settled):
+        _set_aside(one, now)
+    elif settled.state == Paid.SUCCEEDED and one.stage != Stage.PAID:
         one.paid_at = now
         _move(one, Stage.PAID)
         _began(one, now)
@@ -160,6 +165,19 @@ def _failed(one: ContractDue, now: datetime) -> None:
         retry_at = now + PUT_OFF
     _move(one, Stage.DUE if retry_at else Stage.UNPAID, next_try_at=retry_at)
     _tell(one, from_cents(intent.amount_cents), declines.reason(intent.failure_code), now)
+
+
+def _does_not_fit(settled: Settled) -> bool:
+    """It is of another amount or currency than was charged, and has paid nothing (A54)."""
+    return Intent.objects.filter(pk=settled.intent_id, failure_code=UNAPPLIED).exists()
+
+
+def _set_aside(one: ContractDue, now: datetime) -> None:
+    """Not paid, and not tried again by itself: money of this customer is here already, and waits for staff."""
+    if one.stage == Stage.CHARGING:
+        one.first_failed_at = one.first_failed_at or now
+        _move(one, Stage.UNPAID)
+        _tell(one, from_cents(one.amount_cents), ANOTHER_AMOUNT, now)
 
 
 def is_first(contract: Contract) -> bool:

@@ -16,7 +16,7 @@ from billing.notices.models import Notice
 from billing.payments.models import PaymentMethod
 from billing.recharge import figures
 from orgs.models import Organization, User
-from tests.factories import cards, contracts, months, recharging
+from tests.factories import cards, contracts, months, plans, recharging
 from tests.factories.contracts import DAY, HOUR, MARCH, MILLION, MINUTE
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +96,19 @@ def test_money_that_comes_after_it_was_put_off_waits_for_staff(acme: Organizatio
     contract.refresh_from_db()
     assert contract.state == State.ACCEPTED
     assert Transfer.objects.get(credit_id=2900).amount == 5
+
+
+def test_money_of_another_amount_begins_nothing(acme: Organization, alice: User) -> None:
+    """A54: it waits for staff. The card is not charged once more for what is there already."""
+    contract = contracts.accepted(acme, alice)
+    contracts.begun()
+    plans.paid(contracts.charging(acme), now=MARCH + MINUTE, cents=4_00)
+    contract.refresh_from_db()
+    assert (contract.state, contracts.dues(contract)) == (State.ACCEPTED, [("commitment", 5_00, "unpaid")])
+    assert not Coverage.objects.exists()
+    assert Transfer.objects.get(credit_id=2900).amount == 4
+    assert flows.collect_contracts(now=MARCH + 2 * HOUR) == 0
+    assert "another amount" in str(_told("contract_failed")[-1]["reason"])
 
 
 def test_a_commitment_on_its_way_is_no_credit_on_its_way(acme: Organization, alice: User) -> None:
