@@ -82,6 +82,12 @@ def pending(subscription: Subscription) -> Change | None:
     return Change.objects.filter(subscription=subscription, withdrawn_at=None, applied_at=None).first()
 
 
+def last_instant(subscription: Subscription) -> datetime | None:
+    """When it ends, if it was canceled; None: it goes on."""
+    change = pending(subscription)
+    return subscription.ends_at if change is not None and change.plan_id is None else None
+
+
 def date_ahead(subscription: Subscription, *, waiting: bool = True, now: datetime) -> None:
     """The coverage of its models from now on is what the rules say. The wallet is locked; again changes nothing.
 
