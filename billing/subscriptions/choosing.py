@@ -145,9 +145,9 @@ def _first(org_id: int, plan: Plan, now: datetime) -> Draft:
 
 def _upgrade(running: Subscription, plan: Plan, now: datetime) -> Draft:
     refusals.refuse_organization(running.wallet_id)
-    start, end = _running_period(running, now)
-    if running.state != State.ACTIVE:
+    if running.state in (State.PAST_DUE, State.SUSPENDED):
         raise PlanRefused("An upgrade is not possible while a payment for the plan is due.")
+    start, end = _running_period(running, now)
     if is_charged(running):
         raise PlanRefused("A payment for the plan is under way. Its outcome comes first.")
     refusals.refuse_if_covered(running.wallet_id, plan.covers, but=running, now=now)
