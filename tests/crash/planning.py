@@ -46,6 +46,12 @@ def plan_is_shown(world: World) -> Scene:
     return is_shown(world, has_card(world), "small", world.start + SOON)
 
 
+def page_is_shown(world: World) -> Scene:
+    """It is to be paid on Stripe's page."""
+    scene = plan_is_shown(world)
+    return {name: value for name, value in scene.items() if name != "card"}
+
+
 def has_plan(world: World, began: datetime) -> Scene:
     """Paid at Stripe, long ago."""
     scene = has_card(world)
@@ -113,11 +119,12 @@ def model_is_retired(world: World) -> Scene:
 
 
 def subscribe(scene: Scene) -> None:
+    """With the saved card, where one is chosen."""
     flows.subscribe(
         int(scene["org"]),
         UUID(str(scene["quote"])),
         by=int(scene["by"]),
-        method_id=int(scene["card"]),
+        method_id=int(scene["card"]) if "card" in scene else None,
         now=moment(scene),
     )
 
@@ -164,7 +171,7 @@ def finish_again(world: World, scene: Scene) -> None:
 
 def pay(world: World, scene: Scene) -> None:
     """On the page that the browser was sent to."""
-    page = Intent.objects.filter(wallet_id=scene["org"], key__startswith="renew:", method=None).first()
+    page = Intent.objects.filter(wallet_id=scene["org"], purpose="subscription", method=None).first()
     if page is not None and page.checkout_id:
         assert world.stripe.admin.pay(page.checkout_id, PAYS)["result"] == "paid"
 
@@ -173,6 +180,8 @@ RENEWED = frozenset({"tasks.renew_plans", "flows.renew_plans", "flows.renew_plan
 PATHS = (
     Path("subscribe", plan_is_shown, subscribe, frozenset({"flows.subscribe", "flows.payment_outcome"}),
          again=subscribe_again),
+    Path("subscribe on a page", page_is_shown, subscribe, frozenset({"flows.subscribe", "flows.payment_outcome"}),
+         again=subscribe_again, then=pay),
     Path("upgrade plan", upgrade_is_shown, upgrade, frozenset({"flows.upgrade", "flows.payment_outcome"}),
          again=upgrade_again),
     Path("renew", period_is_over, renew, RENEWED),
