@@ -6,6 +6,7 @@ exactly that or nothing. What is scheduled is decided here under the wallet's lo
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -144,9 +145,9 @@ def _first(org_id: int, plan: Plan, now: datetime) -> Draft:
 
 def _upgrade(running: Subscription, plan: Plan, now: datetime) -> Draft:
     refusals.refuse_organization(running.wallet_id)
-    start, end = _running_period(running, now)
-    if running.state != State.ACTIVE:
+    if running.state in (State.PAST_DUE, State.SUSPENDED):
         raise PlanRefused("An upgrade is not possible while a payment for the plan is due.")
+    start, end = _running_period(running, now)
     if is_charged(running):
         raise PlanRefused("A payment for the plan is under way. Its outcome comes first.")
     refusals.refuse_if_covered(running.wallet_id, plan.covers, but=running, now=now)
@@ -177,6 +178,14 @@ def _running_period(running: Subscription, now: datetime) -> tuple[datetime, dat
     if now >= running.ends_at:
         raise PlanRefused("The plan is being renewed right now.")
     return running.starts_at, running.ends_at
+
+
+def goes_on(org_id: int, model_ids: Collection[int], *, at: datetime) -> bool:
+    """Whether a plan covers one of these models at that instant or after it: one that is not canceled renews (A21)."""
+    begun = Subscription.objects.filter(
+        wallet_id=org_id, state__in=PAID_STATES, covered__open=True, covered__model__in=model_ids
+    ).distinct()
+    return any(not (ends := cover.last_instant(one)) or ends > at for one in begun)
 
 
 def is_charged(running: Subscription) -> bool:
@@ -225,6 +234,8 @@ def withdraw(running: Subscription, *, by: int, now: datetime) -> None:
         raise PlanRefused("Nothing is scheduled.")
     if now >= change.effective_at:
         raise PlanRefused("The change has taken effect.")
+    # A contract may have been accepted for the time after it.
+    refusals.refuse_if_covered(running.wallet_id, _covered(running), but=running, now=now)
     _withdraw(change, by, now)
     cover.date_ahead(running, now=now)
     telling.withdrawn(running, change, now=now)
