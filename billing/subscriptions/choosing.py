@@ -195,9 +195,15 @@ def _sharing(org_id: int, plan: Plan) -> Subscription | None:
 # --- What is scheduled -----------------------------------------------------------------------------------------------------
 
 
-def schedule_change(running: Subscription, plan_id: int, *, by: int, now: datetime) -> Change:
+def seen(running: Subscription) -> str:
+    """What a page must have shown, for what is agreed to there to mean what it said: how it stands, in which period."""
+    return f"{running.state}:{running.number}"
+
+
+def schedule_change(running: Subscription, plan_id: int, *, by: int, shown: str = "", now: datetime) -> Change:
     """From the period's end it is this plan, of a lower rank, and until then nothing changes. What was scheduled before is
-    replaced. The wallet is locked. Raises `PlanRefused`."""
+    replaced. `shown`: what `seen` was when somebody agreed. The wallet is locked. Raises `PlanRefused`, `QuoteOver`."""
+    _refuse_if_moved(running, shown)
     plan = refusals.plan(plan_id)
     _refuse_schedule(running, now)
     if plan.rank >= running.plan.rank or not plan.covers & _covered(running):
@@ -206,9 +212,10 @@ def schedule_change(running: Subscription, plan_id: int, *, by: int, now: dateti
     return _schedule(running, plan, by, now)
 
 
-def cancel(running: Subscription, *, by: int, now: datetime) -> Change | None:
+def cancel(running: Subscription, *, by: int, shown: str = "", now: datetime) -> Change | None:
     """It ends with its period, and until then nothing changes. Past due it ends at once and nothing is owed (A11): then
-    nothing is scheduled. The wallet is locked. Raises `PlanRefused`."""
+    nothing is scheduled. `shown` as above. The wallet is locked. Raises `PlanRefused`, `QuoteOver`."""
+    _refuse_if_moved(running, shown)
     if running.state not in PAID_STATES or running.ends_at is None:
         raise PlanRefused("There is no plan to cancel.")
     if running.state == State.PAST_DUE or now >= running.ends_at:
@@ -217,17 +224,24 @@ def cancel(running: Subscription, *, by: int, now: datetime) -> Change | None:
     return _schedule(running, None, by, now)
 
 
-def withdraw(running: Subscription, *, by: int, now: datetime) -> None:
-    """What was scheduled does not happen: possible until the instant at which it would. The wallet is locked. Raises
-    `PlanRefused`."""
+def withdraw(running: Subscription, *, by: int, change_id: int | None = None, now: datetime) -> None:
+    """What was scheduled does not happen: possible until the instant at which it would. `change_id`: this, and nothing that
+    was scheduled since. The wallet is locked. Raises `PlanRefused`, `QuoteOver`."""
     change = cover.pending(running)
     if change is None:
         raise PlanRefused("Nothing is scheduled.")
+    if change_id is not None and change.pk != change_id:
+        raise refusals.QuoteOver("Something else is scheduled by now. Look at it again.")
     if now >= change.effective_at:
         raise PlanRefused("The change has taken effect.")
     _withdraw(change, by, now)
     cover.date_ahead(running, now=now)
     telling.withdrawn(running, change, now=now)
+
+
+def _refuse_if_moved(running: Subscription, shown: str) -> None:
+    if shown and shown != seen(running):
+        raise refusals.QuoteOver("The plan has changed since this was shown. Look at it again.")
 
 
 def _refuse_schedule(running: Subscription, now: datetime) -> None:

@@ -20,10 +20,10 @@ from billing.contracts.collecting import NothingToPay
 from billing.contracts.models import Acceptance, Contract, State
 from billing.contracts.signing import SigningRefused
 from billing.money import NotMoney, to_cents, written
+from billing.views.whole import NOT_WHOLE
 from orgs import access, throttle
 from orgs.access import OrgRequest
 
-NOT_WHOLE = "This form did not arrive whole. Send it again from this page."
 SHOWN = Contract.objects.exclude(state=State.DRAFT)
 """A draft is staff's alone: nobody else can read it."""
 
