@@ -14,7 +14,8 @@ from billing.verifying import books, waiting
 LAST_HAPPENING = """
 SELECT greatest((SELECT max(posted_at) FROM transfer), (SELECT max(at) FROM sweep_run),
                 (SELECT max(accepted_at) FROM usage_event), (SELECT max(created_at) FROM payment_intent),
-                (SELECT max(ended_at) FROM subscription), (SELECT max(greatest(made_at, withdrawn_at)) FROM plan_change))
+                (SELECT max(ended_at) FROM subscription), (SELECT max(greatest(made_at, withdrawn_at)) FROM plan_change),
+                (SELECT max(made_at) FROM plan_charge))
 """
 PATIENCE = {check.name for check in waiting.CHECKS}
 """Tests jump ahead without the tasks that would have run meanwhile."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from billing import wording
 from billing.catalog import prices
 from billing.catalog.offer import PAYG, Catalog, Model, PerMillion, Plan, Windows
 from billing.graphs import held_plans, past_use
@@ -23,6 +24,13 @@ class Rates:
     model: Model
     windows: Windows
     price: PerMillion | None = None
+
+    @property
+    def pace(self) -> str:
+        """ "300,000 tokens and 120 requests a minute"."""
+        limits = ((self.windows.tokens_per_minute, "tokens"), (self.windows.requests_per_minute, "requests"))
+        parts = [f"{wording.count(limit)} {what}" for limit, what in limits if limit is not None]
+        return f"{' and '.join(parts)} a minute" if parts else "no limit a minute"
 
 
 @dataclass(frozen=True, slots=True)

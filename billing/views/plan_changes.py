@@ -167,12 +167,13 @@ def undo(request: OrgRequest, slug: str, subscription_id: UUID) -> HttpResponse:
     running = access.own(request, Subscription.objects.select_related("plan"), public_id=subscription_id)
     back = redirect(BACK.get(request.POST.get("back", ""), BACK["plan"]), slug=slug)
     given = whole.sent(request, "change")
-    if given is None or not (given[0].isascii() and given[0].isdigit() and len(given[0]) < 19):
+    change_id = whole.number(given[0]) if given else None
+    if change_id is None:
         messages.error(request, whole.NOT_WHOLE)
         return back
     try:
         flows.withdraw_change(
-            request.organization.pk, running.public_id, by=request.user.pk, change_id=int(given[0]), now=timezone.now()
+            request.organization.pk, running.public_id, by=request.user.pk, change_id=change_id, now=timezone.now()
         )
     except PlanRefused as refusal:
         messages.error(request, str(refusal))
@@ -208,11 +209,12 @@ def card(request: OrgRequest, slug: str, subscription_id: UUID) -> HttpResponse:
     """Renewals charge this saved card from now on."""
     running = access.own(request, OPEN, public_id=subscription_id)
     given = whole.sent(request, "card")
-    if given is None or not (given[0].isascii() and given[0].isdigit() and len(given[0]) < 19):
+    method_id = whole.number(given[0]) if given else None
+    if method_id is None:
         messages.error(request, whole.NOT_WHOLE)
         return redirect("billing:plan", slug=slug)
     try:
-        flows.charge_plan_to(request.organization.pk, running.public_id, int(given[0]), now=timezone.now())
+        flows.charge_plan_to(request.organization.pk, running.public_id, method_id, now=timezone.now())
     except PlanRefused as refusal:
         messages.error(request, str(refusal))
     else:

@@ -71,7 +71,8 @@ def agree(request: OrgRequest, slug: str, quote_id: UUID) -> HttpResponse:
     except QuoteOver as over:
         return _anew(request, found, str(over), now)
     except PlanRefused as refusal:
-        return _page(request, found, now, error=str(refusal))
+        # Of the plan, or of this card alone: then another one may do.
+        return _page(request, found, now, **(_held(found, now) or {"error": str(refusal)}))
     return _after(request, charge, now)
 
 

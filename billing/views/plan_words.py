@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing import wording
-from billing.catalog.offer import Catalog, Plan, Windows
+from billing.catalog.offer import Catalog, Plan
 from billing.graphs import plan_cards
 
 
@@ -28,7 +28,7 @@ def until_and_after(plan: Plan, to: Plan | None, catalog: Catalog, *, personal: 
         after = f"Covered by {to.name}" if to and still else _without_plan(then, personal=personal)
         rows.append(Row(slug, f"Covered by {plan.name}", after))
         limits = f"Rate limits, {slug}" if several else "Rate limits"
-        rows.append(Row(limits, _windows(now.windows), _windows(then.windows) if then else "None"))
+        rows.append(Row(limits, now.pace, then.pace if then else "None"))
     day = wording.round_tokens(plan.daily_tokens)
     rows.insert(1, Row("Tokens a day", day, wording.round_tokens(to.daily_tokens) if to else "No daily limit"))
     charge = f"{wording.usd(to.price_usd)} at that moment, then monthly" if to else "None"
@@ -40,13 +40,3 @@ def _without_plan(rates: plan_cards.Rates | None, *, personal: bool) -> str:
         return "Not offered without a plan"
     price = f"{wording.price(rates.price.input_usd)} in, {wording.price(rates.price.output_usd)} out per M tokens"
     return f"Uses your credit: {price}" + ("; without credit, free usage at its limits" if personal else "")
-
-
-def _windows(windows: Windows) -> str:
-    """ "300,000 tokens, 120 requests a minute"."""
-    parts = [
-        f"{wording.count(limit)} {what}"
-        for limit, what in ((windows.tokens_per_minute, "tokens"), (windows.requests_per_minute, "requests"))
-        if limit is not None
-    ]
-    return f"{', '.join(parts)} a minute" if parts else "No limit a minute"

@@ -146,13 +146,15 @@ def _things(org: Organization, member: User, *, now: datetime) -> dict[str, str]
 
 
 def _plan(org: Organization, by: User, now: datetime) -> dict[str, str]:
-    """Code Pro since yesterday, paid with a card of its own, and what an upgrade to Code Max was said to cost."""
+    """Code Pro since yesterday, paid on Stripe's page, and what an upgrade to Code Max was said to cost."""
     pro, larger = (Plan.objects.get(slug=slug) for slug in ("code-pro", "code-max"))
-    running = plans.begun(org, pro, by, now=now - timedelta(days=1), method=adding_cards.card(org, "1881", now=now))
+    charge = plans.asked(org, pro, by, now=now - timedelta(days=1))
+    assert charge.intent is not None
+    plans.paid(charge.intent, now=now - timedelta(days=1))
     quote = flows.quote_plan(org.pk, larger.pk, by=by.pk, now=now)
     return {
-        "subscription_id": str(running.public_id),
-        "payment_id": str(running.charges.get().intent_id),
+        "subscription_id": str(plans.of(charge).public_id),
+        "payment_id": str(charge.intent_id),
         "quote_id": str(quote.pk),
     }
 
