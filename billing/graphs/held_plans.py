@@ -8,13 +8,12 @@ from billing.catalog.offer import Catalog, Plan
 from billing.limits import entitlements, reading
 from billing.limits.answers import Allowance
 from billing.subscriptions import showing
-from billing.subscriptions.models import PAID_STATES
 from billing.subscriptions.showing import Standing
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """`allowance` counts tokens of the UTC day; None before the plan has begun. `models`: "zai-glm-4.7, gpt-oss-120b"."""
+    """`allowance` counts tokens of the UTC day; None while it covers nothing. `models`: "zai-glm-4.7, gpt-oss-120b"."""
 
     standing: Standing
     plan: Plan
@@ -53,8 +52,7 @@ def of(org_id: int, *, now: datetime) -> list[Held]:
     for standing in standings:
         plan = catalog.plan(standing.running.plan_id)
         assert plan is not None, "plans stay in the catalog"
-        has_begun = standing.running.state in PAID_STATES
-        allowance = entitlements.allowance(picture, plan, catalog, now=now) if has_begun else None
+        allowance = entitlements.allowance(picture, plan, catalog, now=now) if standing.covers else None
         held.append(Held(standing, plan, covers(plan, catalog), allowance, now))
     return held
 

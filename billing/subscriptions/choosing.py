@@ -144,9 +144,11 @@ def _first(org_id: int, plan: Plan, now: datetime) -> Draft:
 
 def _upgrade(running: Subscription, plan: Plan, now: datetime) -> Draft:
     refusals.refuse_organization(running.wallet_id)
+    if running.state == State.PAST_DUE:
+        raise PlanRefused("An upgrade is not possible while a payment for the plan is due.")
     start, end = _running_period(running, now)
     if running.state != State.ACTIVE:
-        raise PlanRefused("An upgrade is not possible while a payment for the plan is due.")
+        raise PlanRefused("An upgrade is not possible while the plan is suspended.")
     if is_charged(running):
         raise PlanRefused("A payment for the plan is under way. Its outcome comes first.")
     refusals.refuse_if_covered(running.wallet_id, plan.covers, but=running, now=now)

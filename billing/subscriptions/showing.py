@@ -55,6 +55,11 @@ class Standing:
         return running.grace_from + calendar.GRACE
 
     @property
+    def covers(self) -> bool:
+        state = self.running.state
+        return state == State.ACTIVE or (state == State.PAST_DUE and self.covers_in_grace)
+
+    @property
     def covers_in_grace(self) -> bool:
         return self.running.renewals > 0
 

@@ -15,6 +15,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from billing import flows
 from billing.catalog import current
 from billing.catalog.offer import Plan
+from billing.graphs import held_plans, past_use
+from billing.graphs.past_use import Days
+from billing.ledger import balances
+from billing.money import ZERO
 from billing.payments.models import State as PaymentState
 from billing.subscriptions import choosing, refusals
 from billing.subscriptions.models import PAID_STATES, State, Subscription
@@ -123,10 +127,13 @@ def cancel(request: OrgRequest, slug: str, subscription_id: UUID) -> HttpRespons
 
 
 def _cancel_page(request: OrgRequest, running: Subscription, now: datetime, **more: Any) -> HttpResponse:
+    past = past_use.history(running.wallet_id, past_use.span(Days.MONTH, now))
+    models = running.covered.filter(open=True).values_list("model_id", flat=True)
     ends_at_once = running.state == State.PAST_DUE or (running.ends_at is not None and now >= running.ends_at)
     return _page(
         request, "billing/plans/cancel.html", running, now, to=None, seen=_seen(running, None), at_once=ends_at_once,
-        refused=running.state not in PAID_STATES, uses_grace=running.renewals > 0, **more,
+        refused=running.state not in PAID_STATES, would_cost=sum((past.of(model_id).cost for model_id in models), ZERO),
+        available=balances.of(running.wallet_id, now=now).available, **more,
     )  # fmt: skip
 
 
@@ -148,6 +155,7 @@ def _page(
     page: dict[str, Any] = {
         "running": running,
         "plan": plan,
+        "models": held_plans.covers(plan, catalog),
         "to": to,
         "at": running.ends_at,
         "change": choosing.pending(running),

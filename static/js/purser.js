@@ -65,7 +65,10 @@
       if (!zone || same({ ...date, ...clock })) continue;
       const day = same(date) ? "" : `${there(at, { ...date, timeZone: zone })}, `;
       const place = zone.split("/").pop().replaceAll("_", " ");
-      time.append(` (${day}${there(at, { ...clock, timeZone: zone })} in ${place})`);
+      const here = document.createElement("span");
+      here.className = "whitespace-nowrap";
+      here.textContent = `(${day}${there(at, { ...clock, timeZone: zone })} in ${place})`;
+      time.append(" ", here);
     }
   };
 

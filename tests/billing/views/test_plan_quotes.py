@@ -51,7 +51,8 @@ def test_what_will_happen(alice_client: Client, acme: Organization, pro: Plan, a
     shown = text(alice_client.get(asked(alice_client)))
     for said in (
         "Code Pro, one month $50.00", "You pay now $50.00", "Begins As soon as it is paid",
-        "until 14 May 2026, 12:41 UTC", "Then monthly $50.00", "Visa ending 4242", "Another card, on Stripe’s page",
+        "First period until 14 May 2026, 12:41 UTC", "Then monthly $50.00", "Visa ending 4242",
+        "Another card, on Stripe’s page",
         "Pay $50.00 and subscribe", "This price holds until 12:51 UTC",
         "Requests for zai-glm-4.7 never use your credit: your $60.00 stays for other models",
         "24 M tokens a day (UTC). Beyond them requests get 429 until 00:00 UTC: credit does not step in.",
@@ -71,7 +72,8 @@ def test_an_upgrade_says_the_rule_and_the_figures_it_follows_from(
     shown = text(alice_client.get(asked(alice_client, "code-max")))
     for said in (
         "Code Max a month $200.00", "Less Code Pro, paid for this period −$50.00", "Difference a month $150.00",
-        "16 d of 30 d", "from 14 Apr 2026, 12:41:08 UTC", "You pay now $80.00", "Paid until 30 Apr 2026, 12:41 UTC",
+        "Time left 16 d of 30 d", "as of 14 Apr 2026, 12:41:08 UTC, down to the cent",
+        "You pay now $80.00", "Paid until 30 Apr 2026, 12:41 UTC",
         "Then monthly $200.00", "Pay $80.00 and upgrade", "120 M tokens a day (UTC), instead of 24 M",
         "This takes back what is scheduled: Code Pro does not end on 30 Apr 2026",
     ):  # fmt: skip
