@@ -30,6 +30,7 @@ SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 PRIVATE = {
     "overview": "/o/acme/",
     "usage": "/o/acme/usage",
+    "plans": "/o/acme/plans",
     "what-if": "/o/acme/plans/what-if?model=gpt-oss-120b&tokens=40&price=0.30&overage=0.36",
     "billing": "/o/acme/billing",
     "buy": "/o/acme/billing/buy",

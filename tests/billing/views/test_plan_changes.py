@@ -14,7 +14,7 @@ from orgs.models import Organization, Role, User
 from sandbox.stripe import Running
 from tests.billing.views.buying import text
 from tests.billing.views.conftest import NOW
-from tests.factories import adding_cards, cards, catalog, plans
+from tests.factories import adding_cards, cards, catalog, contracts, plans
 from tests.factories.paying import PAYS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books_are_right")]
@@ -151,6 +151,16 @@ def test_cancelling_is_two_clicks(alice_client: Client, running: Subscription) -
     change = Change.objects.get()
     assert (change.plan, change.effective_at) == (None, running.ends_at)
     assert "that is scheduled already" in text(alice_client.get(page))
+
+
+def test_a_person_goes_back_to_free_usage(
+    alice_client: Client, alice: User, alice_personal: Organization, pro: Plan, at_noon: object
+) -> None:
+    running = plans.begun(alice_personal, pro, alice, now=NOW - DAY)
+    contracts.used(alice_personal, 2_000_000, at=NOW - timedelta(hours=1), slug="zai-glm-4.7")
+    shown = text(alice_client.get(f"/o/{alice_personal.slug}/plans/{running.public_id}/cancel"))
+    assert "Uses your credit: $2.25 in, $2.75 out per M tokens; without credit, free usage at its limits" in shown
+    assert "zai-glm-4.7 would draw about $4.50 of credit a month. You have $0.00." in shown
 
 
 def test_cancelling_replaces_a_change_and_says_so(

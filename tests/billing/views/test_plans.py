@@ -183,7 +183,26 @@ def test_past_due_says_why_what_still_works_and_until_when(
         assert ("Until it is paid it covers nothing" in shown) is not proven
         assert "Not paid by 21 Apr 2026, 12:41 UTC, it ends, and nothing is owed" in shown
         assert "Pay $50.00 now" in shown
-    assert "Cancel plan now" in text(alice_client.get(PLANS))
+    shown = text(alice_client.get(PLANS))
+    assert "Cancel plan now" in shown
+    assert "An upgrade is not possible while a payment for the plan is due." in shown
+    limits = text(alice_client.get("/o/acme/limits"))
+    assert ("402, plan not paid" in limits) is not proven
+    assert ("Pay it in the portal, or cancel the plan" in limits) is not proven
+
+
+def test_a_card_that_renews_a_plan_is_not_removed(
+    alice_client: Client, acme: Organization, alice: User, pro: Plan
+) -> None:
+    """A47: what has to be done first is said before the click, and the click alone does nothing."""
+    running = plans.begun(acme, pro, alice, now=NOW)
+    page = f"/o/acme/billing/cards/{running.method_id}/remove"
+    assert "A plan is renewed with Visa ending 4242. It cannot be removed while that is so." in text(
+        alice_client.get(page)
+    )
+    assert "A plan is renewed with this card." in text(alice_client.post(page, follow=True))
+    plans.scheduled(running, None, alice, now=NOW)
+    assert "Remove Visa ending 4242" in text(alice_client.get(page))
 
 
 # --- On Billing ----------------------------------------------------------------------------------------------------------
