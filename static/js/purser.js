@@ -66,7 +66,7 @@
       const day = same(date) ? "" : `${there(at, { ...date, timeZone: zone })}, `;
       const place = zone.split("/").pop().replaceAll("_", " ");
       const here = document.createElement("span");
-      here.className = "whitespace-nowrap";
+      here.className = "here";
       here.textContent = `(${day}${there(at, { ...clock, timeZone: zone })} in ${place})`;
       time.append(" ", here);
     }

@@ -126,6 +126,8 @@ def test_alice_pays_on_stripes_page(
     assert answer["Location"] == intent.checkout_url
     waits = text(alice_client.get(PLANS))
     assert "$50.00 for Code Pro is not paid yet. It begins when it is paid, and covers nothing until then." in waits
+    assert "Begins when it is paid" in waits
+    assert "Choose Code Max" not in waits
     assert "Not paid yet" in text(alice_client.get(f"{PLANS}/payments/{intent.pk}"))
     stripe.admin.pay(intent.checkout_id or "", PAYS)
     assert "Confirming" in text(alice_client.get(f"{PLANS}/payments/{intent.pk}?returned=1"))

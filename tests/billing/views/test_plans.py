@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from billing.catalog.models import AIModel, Plan
+from billing.coverage.models import Payer, PayerBase
 from orgs.models import Organization, Role, User
 from tests.billing.views.buying import text
 from tests.billing.views.conftest import NOW
@@ -97,7 +98,14 @@ def test_who_moves_no_money_reads_it_without_buttons(
     assert str(running.public_id) not in answer.content.decode()
 
 
-def test_a_plan_that_is_not_sold_says_why_once(
+def test_what_is_not_sold_at_all_is_said_once(alice_client: Client, acme: Organization, sold: Any) -> None:
+    PayerBase.objects.filter(wallet_id=acme.pk).update(payer=Payer.MARKETPLACE)
+    shown = text(alice_client.get(PLANS))
+    assert shown.count("AWS Marketplace bills this organization: plans are not sold to it here.") == 1
+    assert "Choose Code Pro" not in shown
+
+
+def test_a_disputed_plan_says_so_and_is_not_upgraded(
     alice_client: Client, acme: Organization, alice: User, pro: Plan
 ) -> None:
     running = plans.begun(acme, pro, alice, now=NOW - DAY)
