@@ -24,6 +24,7 @@ class Group:
 OVERVIEW = Place("Overview", "billing:overview", "layout-dashboard", exact=True)
 USAGE = Place("Usage", "billing:usage", "chart-column")
 BILLING = Place("Billing", "billing:billing", "wallet")
+PLANS = Place("Plans", "billing:plan", "layers")
 STATEMENTS = Place("Statements", "billing:statements", "file-text")
 KEYS = Place("API keys", "orgs:keys", "key-round")
 LIMITS = Place("Models & limits", "billing:limits", "gauge")
@@ -34,7 +35,7 @@ MORE = Place("More", "orgs:more", "menu")
 
 GROUPS = (
     Group("", (OVERVIEW, USAGE)),
-    Group("Money", (BILLING, STATEMENTS)),
+    Group("Money", (BILLING, PLANS, STATEMENTS)),
     Group("Access", (KEYS, LIMITS)),
     Group("Organization", (MEMBERS, ALERTS, SETTINGS)),
 )

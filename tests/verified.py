@@ -17,7 +17,8 @@ from billing.verifying import books, waiting
 LAST_HAPPENING = """
 SELECT greatest((SELECT max(posted_at) FROM transfer), (SELECT max(at) FROM sweep_run),
                 (SELECT max(accepted_at) FROM usage_event), (SELECT max(created_at) FROM payment_intent),
-                (SELECT max(ended_at) FROM subscription), (SELECT max(greatest(made_at, withdrawn_at)) FROM plan_change))
+                (SELECT max(ended_at) FROM subscription), (SELECT max(greatest(made_at, withdrawn_at)) FROM plan_change),
+                (SELECT max(made_at) FROM plan_charge))
 """
 PATIENCE = {check.name for check in waiting.CHECKS}
 """Tests jump ahead without the tasks that would have run meanwhile."""
@@ -63,7 +64,7 @@ def _filled() -> set[str]:
 
 def last_happening() -> datetime:
     with _planned_once() as cursor:
-        at: datetime | None = cursor.execute(LAST_HAPPENING, prepare=True).fetchone()[0]
+        (at,) = cursor.execute(LAST_HAPPENING, prepare=True).fetchone() or (None,)
     return at or datetime.now(UTC)
 
 
@@ -72,7 +73,7 @@ def _ask(checks: Iterable[Check], scope: Scope) -> Iterator[Difference]:
     with _planned_once() as cursor:
         for check in checks:
             cursor.execute(check.sql, scope.values(), prepare=True)
-            names = [column.name for column in cursor.description]
+            names = [column.name for column in cursor.description or ()]
             for row in cursor.fetchall():
                 yield Difference(check.name, row[0], dict(zip(names[1:], row[1:])))
 

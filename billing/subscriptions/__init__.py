@@ -8,4 +8,5 @@ covers. It never touches credit, and never asks Stripe inside a transaction.
     upgrading.py   at once, by a quote                            ending.py                what ends a plan
     cover.py       dates who pays, ahead of time                  earning.py               fees become revenue
     hearing.py     what became of a payment for a plan            telling.py               what people are told
+    showing.py     what people see
 """

@@ -87,12 +87,16 @@ def _renew(running: Subscription, now: datetime) -> UUID | None:
     return intent.pk
 
 
-def _price(running: Subscription) -> int:
-    """Cents of the next period. Nobody who has a plan pays more for it than he agreed to: a higher price reaches him only
-    with notice (A32), which is not given yet; a lower one at once."""
-    price = refusals.price_cents(refusals.plan(running.plan_id))
+def next_cents(running: Subscription, plan_id: int) -> int:
+    """Cents of the next period, if it is of this plan. Nobody who has a plan pays more for it than he agreed to: a higher
+    price reaches him only with notice (A32), which is not given yet; a lower one at once."""
+    price = refusals.price_cents(refusals.plan(plan_id))
     last = running.periods.filter(number=running.number).order_by("-part").values_list("plan_id", flat=True).first()
-    return min(price, running.price_cents) if last == running.plan_id else price
+    return min(price, running.price_cents) if last == plan_id else price
+
+
+def _price(running: Subscription) -> int:
+    return next_cents(running, running.plan_id)
 
 
 def _apply_change(running: Subscription, now: datetime) -> bool:

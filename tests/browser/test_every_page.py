@@ -34,6 +34,7 @@ WAYS: dict[str, list[Theme]] = (
 PRIVATE = {
     "overview": "/o/acme/",
     "usage": "/o/acme/usage",
+    "plans": "/o/acme/plans",
     "what-if": "/o/acme/plans/what-if?model=gpt-oss-120b&tokens=40&price=0.30&overage=0.36",
     "billing": "/o/acme/billing",
     "buy": "/o/acme/billing/buy",
