@@ -25,6 +25,7 @@ OVERVIEW = Place("Overview", "billing:overview", "layout-dashboard", exact=True)
 USAGE = Place("Usage", "billing:usage", "chart-column")
 BILLING = Place("Billing", "billing:billing", "wallet")
 STATEMENTS = Place("Statements", "billing:statements", "file-text")
+TIMELINE = Place("Timeline", "billing:timeline", "calendar-clock")
 KEYS = Place("API keys", "orgs:keys", "key-round")
 LIMITS = Place("Models & limits", "billing:limits", "gauge")
 MEMBERS = Place("Members", "orgs:members", "users")
@@ -34,7 +35,7 @@ MORE = Place("More", "orgs:more", "menu")
 
 GROUPS = (
     Group("", (OVERVIEW, USAGE)),
-    Group("Money", (BILLING, STATEMENTS)),
+    Group("Money", (BILLING, STATEMENTS, TIMELINE)),
     Group("Access", (KEYS, LIMITS)),
     Group("Organization", (MEMBERS, ALERTS, SETTINGS)),
 )

@@ -19,6 +19,12 @@ def difference(*, new_cents: int, charged_cents: int, now: datetime, start: date
     return due if due >= SMALLEST else 0
 
 
+def renewal(offered_cents: int, agreed_cents: int | None) -> int:
+    """What the next period costs: as offered, but never more than was agreed to for the same plan (A32). `agreed_cents`:
+    the price of the period before; None where another plan begins."""
+    return offered_cents if agreed_cents is None else min(offered_cents, agreed_cents)
+
+
 def grace_used(price_cents: int, *, start: datetime, used_until: datetime, end: datetime) -> int:
     """What the days of grace cost that were used of the unpaid period [start, end), pro rata (A11)."""
     return share(price_cents, min(used_until, end) - start, end - start)

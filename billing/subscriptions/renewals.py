@@ -14,7 +14,7 @@ from billing.payments import card_charges, declines
 from billing.payments.card_charges import CannotCharge, CardOrder, ChargeUnderWay
 from billing.payments.models import OPEN_STATES as OPEN_PAYMENTS
 from billing.payments.models import Intent, Purpose
-from billing.subscriptions import beginning, calendar, cover, ending, refusals, telling, upgrading
+from billing.subscriptions import beginning, calendar, cover, ending, prices, refusals, telling, upgrading
 from billing.subscriptions.models import Charge, Ended, Kind, PaidPeriod, State, Subscription
 from billing.subscriptions.refusals import PlanRefused
 
@@ -92,7 +92,7 @@ def _price(running: Subscription) -> int:
     with notice (A32), which is not given yet; a lower one at once."""
     price = refusals.price_cents(refusals.plan(running.plan_id))
     last = running.periods.filter(number=running.number).order_by("-part").values_list("plan_id", flat=True).first()
-    return min(price, running.price_cents) if last == running.plan_id else price
+    return prices.renewal(price, running.price_cents if last == running.plan_id else None)
 
 
 def _apply_change(running: Subscription, now: datetime) -> bool:

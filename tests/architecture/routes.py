@@ -52,6 +52,8 @@ PAGES = (
     Page("billing:purchase_check", MOVE_MONEY, post=302, object="intent_id"),
     Page("billing:purchase_cancel", MOVE_MONEY, post=302, object="intent_id"),
     Page("billing:details", MOVE_MONEY, get=200, post=302, sends=DETAILS),
+    Page("billing:timeline", READ, get=200),
+    Page("billing:timeline_calendar", READ, get=200),
     Page("billing:statements", READ, get=200),
     Page("billing:statement", READ, get=200, object="number"),
     Page("billing:statement_pdf", READ, get=200, object="number"),

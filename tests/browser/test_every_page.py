@@ -32,6 +32,7 @@ PRIVATE = {
     "usage": "/o/acme/usage",
     "what-if": "/o/acme/plans/what-if?model=gpt-oss-120b&tokens=40&price=0.30&overage=0.36",
     "billing": "/o/acme/billing",
+    "timeline": "/o/acme/timeline?all=1",
     "buy": "/o/acme/billing/buy",
     "keys": "/o/acme/keys",
     "new-key": "/o/acme/keys/new",
