@@ -128,8 +128,8 @@ def _months(standing: Standing, catalog: Catalog, now: datetime, until: datetime
             card = standing.card if standing.card and card_charges.is_usable(standing.card, now=at) else None
             cents = month.amount_cents if month else to_cents(pool.amount)
             yield Step(What.COMMITTED, at, contract, cents, period, card)
-            if card is None and contract.state == State.ACCEPTED:
-                yield Step(What.PUT_OFF, periods.month_start(period) + FIRST_DAY, contract)
+            if card is None and contract.state == State.ACCEPTED and period == contract.starts_on:
+                yield Step(What.PUT_OFF, at + FIRST_DAY, contract)
                 return
             if card is None and closes is None and not standing.unpaid:
                 closes = at + GRACE

@@ -65,19 +65,18 @@ class _Flow:
 
 def recharges(
     terms: Terms, start: Situation, grants: Iterable[Source], per_day: Decimal, *, now: datetime, until: datetime
-) -> list[Recharge]:
-    """What a rule that is on would charge before `until` at `per_day` USD."""
+) -> tuple[list[Recharge], list[Source]]:
+    """What a rule that is on would charge before `until` at `per_day` USD, and the credit that is left then."""
     if per_day < SHORTEST_DAY_RATE:
-        return []
+        return [], []
     left = [(one.rest, one.expires_at) for one in in_order(grants)]
     flow = _Flow(now, left, max(sum((rest for rest, _ in left), ZERO) - start.available, ZERO))
     made: list[Recharge] = []
-    while (at := _falls_below(flow, terms, per_day)) < until:
-        ends = min((ends for _, ends in flow.left), default=until)
-        if ends < at:
-            flow.burns(per_day, ends)
+    while flow.at < until:
+        at, ends = _falls_below(flow, terms, per_day), min((ends for _, ends in flow.left), default=until)
+        flow.burns(per_day, min(at, ends, until))
+        if flow.at < at:
             continue
-        flow.burns(per_day, at)
         decision = policy.decide(terms, _situation(flow, start, made, now), on=True, now=at)
         if isinstance(decision, Charge):
             flow.lifted(from_cents(decision.cents))
@@ -86,7 +85,8 @@ def recharges(
             _waits(flow, per_day, decision.why)
         else:
             break
-    return made
+    flow.burns(per_day, max(flow.at, until))
+    return made, [Source(n, rest, ends, promotional=False) for n, (rest, ends) in enumerate(flow.left)]
 
 
 def _falls_below(flow: _Flow, terms: Terms, per_day: Decimal) -> datetime:

@@ -21,11 +21,14 @@ def closing(
     """
     for period in sorted({*certain, *perhaps}):
         at = periods.month_start(periods.next_month(period))
-        words = f"{_overdraft(decision)} " if period == periods.month_of(now) else ""
-        latest = f"Statement when all usage has arrived, at the latest {wording.moment(at + AT_LATEST, year=False)}."
-        charge = decision.charge if period == periods.month_of(now) and decision.charge else None
+        words, charge = "Statement when all usage has arrived.", None
+        if period <= periods.month_of(now):
+            latest = (
+                f"Statement when all usage has arrived, at the latest {wording.moment(at + AT_LATEST, year=False)}."
+            )
+            words, charge = f"{_overdraft(decision)} {latest}", decision.charge or None
         yield Item(
-            at, Kind.MONTH_CLOSE, f"{period:%B} closes", words + latest, fixed=period in certain, charge=charge,
+            at, Kind.MONTH_CLOSE, f"{period:%B} closes", words, fixed=period in certain, charge=charge,
             exact=charge is None,
         )  # fmt: skip
 

@@ -91,9 +91,13 @@ def _credit(
         return
     start = figures.situation(rule.wallet_id, rule, now=now)
     over = min(until, methods.expires_at(rule.method.exp_year, rule.method.exp_month))
-    made = forecasts.recharges(figures.terms(rule), start, grants.sources(now), pace.per_day, now=now, until=over)
+    made, left = forecasts.recharges(
+        figures.terms(rule), start, grants.sources(now), pace.per_day, now=now, until=over
+    )  # fmt: skip
     card = wording.card(rule.method.brand, rule.method.last4)
     yield from forecasts.recharge_items(made, from_cents(rule.threshold_cents), card)
+    if over < until:  # the card ends before the year does
+        yield from forecasts.end_of_credit(forecast.run_out(left, pace.per_day, now=over))
 
 
 def _overage(contracts: Contracts, used: Used, *, now: datetime, until: datetime) -> Iterator[Item]:
