@@ -192,7 +192,7 @@ def _option(past: History, way: Way, hits: Hits, held: Held) -> Option:
         credit_usd=sum((past.of(model_id).cost for model_id in past.used if model_id not in covered), ZERO),
         hits=hits,
         current=promise is None and had == held.plans,
-        coming=promise is None and had == held.next != held.plans,
+        coming=promise is None and held.next is not None and had == held.next and had != held.plans,
     )
 
 

@@ -218,6 +218,7 @@ STAFF_KINDS = ("changelist", "add", "history", "delete", "change")
 """The pages Django makes for every table shown there: `admin:<app>_<table>_<kind>`."""
 STAFF_ACTS = (
     "billing_intent_refund", "billing_wallet_give", "billing_wallet_forgive", "billing_wallet_ceiling",
+    "billing_wallet_let_go",
     "billing_contract_offer", "billing_contract_withdraw", "billing_contract_end",
 )  # fmt: skip
 """What staff can do with one row: a page to ask and to confirm, `admin:<app>_<table>_<act>`."""

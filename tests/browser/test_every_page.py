@@ -54,6 +54,7 @@ STAFF = {
     "admin-organization": "/admin/orgs/organization/{organization}/change/",
     "admin-model": "/admin/billing/aimodel/{model}/change/",
     "admin-refused": "/admin/billing/refusedusage/",
+    "admin-plans": "/admin/billing/subscription/",
 }
 PUBLIC = {
     "sign-in": "/accounts/login/",

@@ -1,10 +1,12 @@
 """Reserved capacity: its months begin and are charged, and what could not be charged is paid."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 from billing import flows, periods
+from billing.ledger import receivables
 from billing.payments.models import PaymentMethod
-from tests.crash.paths import Path, Scene, moment, task
+from tests.crash.paths import Path, Scene, act_of_staff, moment, task
 from tests.crash.paying import browser
 from tests.crash.world import World
 from tests.factories import contracts
@@ -47,6 +49,22 @@ def card_is_refused(world: World) -> Scene:
     return {**scene, "at": (second + MINUTE).isoformat()}
 
 
+def let_go_form(world: World) -> Scene:
+    """Staff write off what the bank refused, and the clock collects nothing of it any more."""
+    scene = card_is_refused(world)
+    form = {"amount": f"{receivables.owed(int(scene['org'])):.2f}", "reason": "They are broke", "nonce": str(uuid4())}
+    page = f"/admin/billing/wallet/{scene['org']}/let_go/"
+    return {**scene, "staff": world.staff_session, "page": page, "confirmed": "yes", **form}
+
+
+def let_go(scene: Scene) -> None:
+    act_of_staff(scene)
+
+
+def let_go_again(world: World, scene: Scene) -> None:
+    let_go(scene)
+
+
 def begin(scene: Scene) -> None:
     task("tasks.bring_contracts_forward", now=moment(scene))
 
@@ -77,5 +95,13 @@ PATHS = (
     Path("begin a contract", first_comes, begin, BEGUN),
     Path("charge a contract", month_is_due, collect, COLLECTED),
     Path("charge a contract unheard", month_is_due, collect, COLLECTED, webhooks=False),
+    Path(
+        "let go of a contract",
+        let_go_form,
+        let_go,
+        frozenset({"flows.forgive_receivable"}),
+        again=let_go_again,
+        later=(NEXT_TRY,),
+    ),
     Path("pay a contract", card_is_refused, pay, PAID, again=pay_again, later=(NEXT_TRY,)),
 )

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def source(rest: str, days: int, number: int = 1) -> Source:
 
 
 def recharged(
-    terms: Terms, *grants: Source, days: int = 30, available: str | None = None, **other: int
+    terms: Terms, *grants: Source, days: int = 30, available: str | None = None, **other: Any
 ) -> list[tuple[float, int]]:
     """(days from now, cents)."""
     has = sum((one.rest for one in grants), Decimal(0)) if available is None else Decimal(available)
