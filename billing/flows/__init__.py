@@ -55,6 +55,7 @@ from billing.flows.subscribing import (
     retire_plans,
     schedule_plan,
     subscribe,
+    tell_price_rises,
     upgrade,
     withdraw_change,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "switch_recharge_off",
     "switch_recharge_on",
     "tell_low_balances",
+    "tell_price_rises",
     "upgrade",
     "withdraw_change",
     "withdraw_contract",

@@ -6,16 +6,18 @@ they are only put one after the other. `of` reads, `steps` is pure. That a year 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from billing.catalog.offer import Catalog, Plan
 from billing.payments import card_charges
 from billing.payments.models import PaymentMethod
-from billing.subscriptions import calendar, prices
-from billing.subscriptions.models import PAID_STATES, Change, Ended, PaidPeriod, State, Subscription
+from billing.subscriptions import calendar, prices, rises
+from billing.subscriptions.models import PAID_STATES, Change, Ended, PaidPeriod, PriceRise, State, Subscription
+from billing.subscriptions.prices import Agreed
 from billing.subscriptions.refusals import price_cents
+from billing.subscriptions.renewals import chosen_at
 
 
 class What(StrEnum):
@@ -33,7 +35,8 @@ class What(StrEnum):
 class Step:
     """One of them. `cents`: what the card is charged, or (refunded) gets back. `until`: the end of the period that is paid.
 
-    `to`: the plan that follows. `why`: why it ends. `method`: the card.
+    `to`: the plan that follows. `why`: why it ends. `method`: the card. `was`: cents of the period before, of a plan that
+    becomes dearer or cheaper.
     """
 
     what: What
@@ -44,28 +47,37 @@ class Step:
     to: Plan | None = None
     why: Ended | None = None
     method: PaymentMethod | None = None
+    was: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A subscription with all that its steps follow from; `change`: what is scheduled; `fees`: of the running period."""
+    """A subscription with all that its steps follow from; `change`: what is scheduled; `fees`: of the running period;
+    `rises`: what it was told to cost; `chosen`: the change that made its plan what it is."""
 
     running: Subscription
     change: Change | None = None
     fees: Sequence[PaidPeriod] = field(default=())
+    rises: Sequence[PriceRise] = field(default=())
+    chosen: Change | None = None
 
 
 def of(org_id: int) -> list[Standing]:
-    """The plans of an organization that have begun and not ended. Three queries, however many."""
+    """The plans of an organization that have begun and not ended. Four queries, however many."""
     running = Subscription.objects.filter(wallet_id=org_id, state__in=PAID_STATES).select_related("method")
-    changes = Change.objects.filter(wallet_id=org_id, withdrawn_at=None, applied_at=None)
-    pending = {change.subscription_id: change for change in changes}
-    fees = list(PaidPeriod.objects.filter(wallet_id=org_id, subscription__state__in=PAID_STATES).order_by("pk"))
+    of_these = {"wallet_id": org_id, "subscription__state__in": PAID_STATES}
+    changes = list(Change.objects.filter(withdrawn_at=None, **of_these).order_by("pk"))
+    pending = {change.subscription_id: change for change in changes if change.applied_at is None}
+    chosen = {change.subscription_id: change for change in changes if change.applied_at is not None}
+    fees = list(PaidPeriod.objects.filter(**of_these).order_by("pk"))
+    told = list(PriceRise.objects.filter(**of_these).order_by("effective_at", "pk"))
     return [
         Standing(
             one,
             pending.get(one.pk),
             [fee for fee in fees if fee.subscription_id == one.pk and fee.number == one.number],
+            [rise for rise in told if rise.subscription_id == one.pk],
+            chosen.get(one.pk),
         )
         for one in running.order_by("pk")
     ]
@@ -75,12 +87,12 @@ def of(org_id: int) -> list[Standing]:
 class _Walk:
     """How far the walk through the life of a plan has come: period `number` is paid by `fees` (cents, from, to).
 
-    `agreed`: cents a month that were agreed to for `plan`; None where it has just taken the place of another.
+    `agreed`: what its customer pays for `plan`, or was shown that it costs.
     """
 
     plan: Plan
     number: int
-    agreed: int | None
+    agreed: Agreed
     fees: Sequence[tuple[int, datetime, datetime]]
 
 
@@ -93,16 +105,19 @@ def steps(standing: Standing, catalog: Catalog, *, until: datetime) -> Iterator[
     if running.state == State.SUSPENDED:
         yield Step(What.ENDED, running.ends_at, plan, why=Ended.DISPUTED)
         return
-    same = bool(standing.fees) and standing.fees[-1].plan_id == plan.id
+    paid_for_it = not standing.fees or standing.fees[-1].plan_id == plan.id
+    agreed = rises.agreed(running, standing.rises)
+    if not paid_for_it and standing.chosen is not None:
+        agreed = chosen_at(standing.chosen, price_cents(plan))
     fees = [(fee.charged_cents, fee.starts_at, fee.ends_at) for fee in standing.fees]
-    walk, change = _Walk(plan, running.number, running.price_cents if same else None, fees), standing.change
+    walk, change = _Walk(plan, running.number, agreed, fees), standing.change
     if running.state == State.PAST_DUE:
         tried = list(_tried_again(running, walk, catalog))
         yield from tried
+        change = None
         if tried[-1].what == What.ENDED:
             return
         _paid(walk, running.anchor, tried[-1].cents)
-        change = None
     while (end := calendar.boundary(running.anchor, walk.number)) < until:
         taken = list(_at_end(walk, running, change, catalog, end))
         yield from taken
@@ -114,8 +129,9 @@ def steps(standing: Standing, catalog: Catalog, *, until: datetime) -> Iterator[
 
 
 def _paid(walk: _Walk, anchor: datetime, cents: int) -> None:
-    walk.number, walk.agreed = walk.number + 1, cents
+    walk.number = walk.number + 1
     period = calendar.period(anchor, walk.number)
+    walk.agreed = replace(walk.agreed, cents=cents, since=period.start)
     walk.fees = [(cents, period.start, period.end)]
 
 
@@ -132,7 +148,7 @@ def _at_end(
             yield Step(What.ENDED, end, walk.plan, why=Ended.CANCELED)
             return
         yield Step(What.CHANGED, end, walk.plan, to=to)
-        walk.plan, walk.agreed = to, None
+        walk.plan, walk.agreed = to, chosen_at(change, price_cents(to))
     if _is_retired(walk.plan, catalog, end):
         yield Step(What.ENDED, end, walk.plan, why=Ended.RETIRED)
         return
@@ -159,8 +175,9 @@ def _tried_again(running: Subscription, walk: _Walk, catalog: Catalog) -> Iterat
 def _charged(what: What, walk: _Walk, running: Subscription, at: datetime) -> Step:
     assert running.anchor is not None, "what has begun has an anchor"
     paid = calendar.period(running.anchor, walk.number + 1)
-    cents = prices.renewal(price_cents(walk.plan), walk.agreed)
-    return Step(what, at, walk.plan, cents, paid.end, method=running.method)
+    cents = prices.renewal(price_cents(walk.plan), walk.agreed, starts_at=paid.start)
+    was = walk.agreed.cents if cents != walk.agreed.cents else None
+    return Step(what, at, walk.plan, cents, paid.end, method=running.method, was=was)
 
 
 def _is_retired(plan: Plan, catalog: Catalog, at: datetime) -> bool:

@@ -14,8 +14,9 @@ from billing.payments import card_charges, declines
 from billing.payments.card_charges import CannotCharge, CardOrder, ChargeUnderWay
 from billing.payments.models import OPEN_STATES as OPEN_PAYMENTS
 from billing.payments.models import Intent, Purpose
-from billing.subscriptions import beginning, calendar, cover, ending, prices, refusals, telling, upgrading
-from billing.subscriptions.models import Charge, Ended, Kind, PaidPeriod, State, Subscription
+from billing.subscriptions import beginning, calendar, cover, ending, prices, refusals, rises, telling, upgrading
+from billing.subscriptions.models import Change, Charge, Ended, Kind, PaidPeriod, State, Subscription
+from billing.subscriptions.prices import Agreed
 from billing.subscriptions.refusals import PlanRefused
 
 log = structlog.get_logger(__name__)
@@ -89,10 +90,19 @@ def _renew(running: Subscription, now: datetime) -> UUID | None:
 
 def _price(running: Subscription) -> int:
     """Cents of the next period. Nobody who has a plan pays more for it than he agreed to: a higher price reaches him only
-    with notice (A32), which is not given yet; a lower one at once."""
-    price = refusals.price_cents(refusals.plan(running.plan_id))
+    with notice (A32), a lower one at once. What was scheduled costs no more than when it was chosen."""
+    assert running.ends_at is not None, "what is renewed was paid"
+    offered = refusals.price_cents(refusals.plan(running.plan_id))
     last = running.periods.filter(number=running.number).order_by("-part").values_list("plan_id", flat=True).first()
-    return prices.renewal(price, running.price_cents if last == running.plan_id else None)
+    if last == running.plan_id:
+        return prices.renewal(offered, rises.of(running), starts_at=running.ends_at)
+    chosen = running.changes.filter(plan=running.plan_id, applied_at__isnull=False).latest("pk")
+    return prices.renewal(offered, chosen_at(chosen, offered), starts_at=running.ends_at)
+
+
+def chosen_at(change: Change, offered_cents: int) -> Agreed:
+    """What a plan that is scheduled was shown to cost."""
+    return Agreed(offered_cents if change.price_cents is None else change.price_cents, change.effective_at)
 
 
 def _apply_change(running: Subscription, now: datetime) -> bool:

@@ -33,7 +33,10 @@ def _of_plan(step: plans_ahead.Step) -> Item:
     name = step.plan.name
     match step.what:
         case OfPlan.RENEWED:
-            return Item(step.at, Kind.RENEWAL, _paid(step), _card(step.method), charge=from_cents(step.cents))
+            words = _card(step.method)
+            if step.was is not None:
+                words = f"{words}. {wording.usd(from_cents(step.was))} until then."
+            return Item(step.at, Kind.RENEWAL, _paid(step), words, charge=from_cents(step.cents))
         case OfPlan.RETRIED:
             words = f"Not paid yet, tried again with {_card(step.method)}."
             return Item(step.at, Kind.RETRY, _paid(step), words, charge=from_cents(step.cents), warning=True)
