@@ -6,47 +6,11 @@ Nothing is changed here: plans are begun, changed and ended by their customers a
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
 
-from billing.admin.reading import ReadOnly, exact
+from billing import wording
+from billing.admin.reading import ReadOnly, exact, lines
 from billing.money import from_cents
 from billing.subscriptions.models import Change, Charge, PaidPeriod, Subscription
-
-
-class Listed(admin.TabularInline[Any, Subscription]):
-    """Rows of a subscription on its page."""
-
-    can_delete = False
-    extra = 0
-    ordering = ("-pk",)
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
-class PeriodsListed(Listed):
-    model = PaidPeriod
-    verbose_name_plural = "paid periods"
-    fields = ("number", "part", "plan", "charged_cents", "earned_cents", "starts_at", "ends_at", "paid_at")
-    readonly_fields = fields
-
-
-class ChangesListed(Listed):
-    model = Change
-    verbose_name_plural = "scheduled changes"
-    fields = ("plan", "effective_at", "made_by", "made_at", "withdrawn_by", "withdrawn_at", "applied_at")
-    readonly_fields = fields
-
-
-class ChargesListed(Listed):
-    model = Charge
-    verbose_name_plural = "charges"
-    fields = ("kind", "number", "plan", "amount_cents", "arrears_cents", "intent", "made_by", "made_at")
-    readonly_fields = fields
 
 
 @admin.register(Subscription)
@@ -57,8 +21,7 @@ class SubscriptionAdmin(ReadOnly[Subscription]):
     search_fields = ("wallet__organization__slug", "=public_id")
     date_hierarchy = "created_at"
     ordering = ("-created_at", "-pk")
-    readonly_fields = ("covers",)
-    inlines = (PeriodsListed, ChangesListed, ChargesListed)
+    readonly_fields = ("covers", "periods", "scheduled", "charges")
 
     @admin.display(ordering="wallet_id")
     def organization(self, running: Subscription) -> object:
@@ -72,6 +35,40 @@ class SubscriptionAdmin(ReadOnly[Subscription]):
     def covers(self, running: Subscription) -> str:
         listed = running.covered.select_related("model").order_by("model__slug")
         return ", ".join(f"{one.model.slug}{'' if one.open else ' (no longer)'}" for one in listed)
+
+    @admin.display(description="paid periods")
+    def periods(self, running: Subscription) -> str:
+        fees = running.periods.select_related("plan").order_by("-pk")
+        return lines(
+            f"{fee.number}{f'.{fee.part}' if fee.part else ''}: {fee.plan}, {exact(from_cents(fee.charged_cents))} for "
+            f"{wording.moment(fee.starts_at)} to {wording.moment(fee.ends_at)}, "
+            f"{exact(from_cents(fee.earned_cents))} of it earned"
+            for fee in fees
+        )
+
+    @admin.display(description="scheduled changes")
+    def scheduled(self, running: Subscription) -> str:
+        changes = running.changes.select_related("plan", "made_by").order_by("-pk")
+        return lines(
+            f"{wording.moment(one.effective_at)}: {one.plan or 'ends'}, by {one.made_by} on {wording.moment(one.made_at)}"
+            f"{_became(one)}"
+            for one in changes
+        )
+
+    @admin.display(description="charges")
+    def charges(self, running: Subscription) -> str:
+        made = running.charges.select_related("plan", "intent").order_by("-pk")
+        return lines(
+            f"{wording.moment(one.made_at)}: {one.get_kind_display()} {one.number}, {one.plan}, "
+            f"{exact(from_cents(one.amount_cents))}, {one.intent.get_state_display() if one.intent else 'free'}"
+            for one in made
+        )
+
+
+def _became(change: Change) -> str:
+    if change.withdrawn_at:
+        return f"; withdrawn on {wording.moment(change.withdrawn_at)}"
+    return f"; done on {wording.moment(change.applied_at)}" if change.applied_at else ""
 
 
 class OfPlans(ReadOnly[Any]):

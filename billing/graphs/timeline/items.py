@@ -94,7 +94,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """The items of a calendar month (UTC). `fixed`, `forecast`: what cards are charged in it, in USD."""
+    """The items of a calendar month (UTC). `fixed`, `forecast`: what is to be charged in it, in USD."""
 
     period: date
     items: tuple[Item, ...]

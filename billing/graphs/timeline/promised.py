@@ -105,7 +105,8 @@ def _of_contract(step: contracts_ahead.Step, models: str) -> Item:
             words = "Its first month has to be paid on its first day. Save a card before."
             return Item(step.at, Kind.CONTRACT_WAITS, "Reserved capacity starts a month later", words, warning=True)
         case OfContract.TOLD:
-            return Item(step.at, Kind.CONTRACT_NOTICE, "We remind you that reserved capacity ends", f"{models}.")
+            words = f"That of {models} ends on {wording.day(step.contract.ends_on)}."
+            return Item(step.at, Kind.CONTRACT_NOTICE, "We remind you that reserved capacity ends", words)
         case OfContract.LAPSED:
             return Item(
                 step.at, Kind.CONTRACT_WAITS, "An offer of reserved capacity ends",
