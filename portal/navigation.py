@@ -24,6 +24,7 @@ class Group:
 OVERVIEW = Place("Overview", "billing:overview", "layout-dashboard", exact=True)
 USAGE = Place("Usage", "billing:usage", "chart-column")
 BILLING = Place("Billing", "billing:billing", "wallet")
+PLANS = Place("Plans", "billing:plan", "layers")
 STATEMENTS = Place("Statements", "billing:statements", "file-text")
 TIMELINE = Place("Timeline", "billing:timeline", "calendar-clock")
 KEYS = Place("API keys", "orgs:keys", "key-round")
@@ -35,7 +36,7 @@ MORE = Place("More", "orgs:more", "menu")
 
 GROUPS = (
     Group("", (OVERVIEW, USAGE)),
-    Group("Money", (BILLING, STATEMENTS, TIMELINE)),
+    Group("Money", (BILLING, PLANS, STATEMENTS, TIMELINE)),
     Group("Access", (KEYS, LIMITS)),
     Group("Organization", (MEMBERS, ALERTS, SETTINGS)),
 )

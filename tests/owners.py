@@ -57,17 +57,30 @@ END $$
 
 def empty_every_table() -> None:
     """Between transactional tests: nobody else may TRUNCATE, and append-only tables refuse the owner too."""
-    with connected() as owner:
-        owner.execute("SET session_replication_role = replica")
-        owner.execute(EMPTY)
-        owner.execute("SET session_replication_role = origin")
-        for rows in FIRST_ROWS:
-            owner.execute(rows)
+    owner = _staying()
+    owner.execute("SET session_replication_role = replica")
+    owner.execute(EMPTY)
+    owner.execute("SET session_replication_role = origin")
+    for rows in FIRST_ROWS:
+        owner.execute(rows)
+
+
+_stays: "list[psycopg.Connection[Any]]" = []
+
+
+def _staying() -> "psycopg.Connection[Any]":
+    """Connected once for the whole run: reading the catalog anew costs a new connection more than the emptying itself."""
+    if not _stays:
+        _stays.append(psycopg.connect(url(), autocommit=True))
+    return _stays[0]
 
 
 @contextmanager
 def beside_the_database(creation: DatabaseCreation) -> Iterator[CursorWrapper]:
-    """Where the test database is made and dropped from: by its owner, so that everything in it is the owner's."""
+    """Where the test database is made and dropped from: by its owner, so that everything in it is the owner's, and when
+    nobody is in it."""
+    while _stays:
+        _stays.pop().close()
     with roles.as_owner(connection), creation.connection._nodb_cursor() as cursor:
         yield cursor
 

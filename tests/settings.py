@@ -17,3 +17,5 @@ from portal.settings import *  # noqa: E402, F403
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # The real one is slow on purpose.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Looked up when it is asked for: every client of a test would list all of static/ anew.
+WHITENOISE_AUTOREFRESH = True

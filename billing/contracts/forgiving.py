@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from billing.contracts import overage
+from billing.contracts import collecting
 from billing.contracts.models import State
 from billing.contracts.monthly import OPEN_STAGES, ContractDue, Stage
 from billing.ledger import posting, receivables
@@ -27,5 +27,5 @@ def forgive(org_id: int, amount: Decimal, *, reason: str, nonce: UUID, by: int, 
     if not posting.is_posted(f"wo:{nonce}") and (why := why_not(org_id)):
         raise ForgivenessRefused(why)
     forgiven = receivables.forgive(org_id, amount, reason=reason, nonce=nonce, by=by, now=now)
-    overage.forget_paid(org_id)
+    collecting.forget_paid(org_id, now)
     return forgiven

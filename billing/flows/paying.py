@@ -16,6 +16,7 @@ from billing.payments.outcomes import Outcome, Settled
 from billing.recharge import recharging
 from billing.settlement import dunning
 from billing.statements import receipts
+from billing.subscriptions import cards as plan_cards
 from billing.subscriptions import hearing
 
 
@@ -27,6 +28,7 @@ def payment_outcome(intent_id: UUID, outcome: Outcome, *, now: datetime) -> Sett
             recharging.heard(settled, now=now)
             hearing.heard(settled, now=now)
             if settled.changed:
+                plan_cards.saved_again(settled.org_id)
                 receipts.issue(intent_id, now=now)
             dunning.heard(settled, now=now)
             contract_charges.heard(settled, now=now)

@@ -19,6 +19,7 @@ def card_saved(setup_id: UUID, outcome: card_setups.Outcome, *, now: datetime) -
         setup = card_setups.settle(setup_id, outcome, now=now)
         if setup is not None:
             cards.saved_again(rules.locked(setup.wallet_id))
+            plan_cards.saved_again(setup.wallet_id)
         return setup
 
 

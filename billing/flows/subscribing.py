@@ -43,29 +43,30 @@ def upgrade(org_id: int, quote_id: UUID, *, by: int, method_id: int | None = Non
     return _collected(charge, now)
 
 
-def schedule_plan(org_id: int, public_id: UUID, plan_id: int, *, by: int, now: datetime) -> Change:
-    """A customer chooses a smaller plan for the time after this period. Raises `PlanRefused`."""
+def schedule_plan(org_id: int, public_id: UUID, plan_id: int, *, by: int, shown: str = "", now: datetime) -> Change:
+    """A customer chooses a smaller plan for the time after this period; `shown` is `choosing.seen` of what he agreed to.
+    Raises `PlanRefused`, `QuoteOver`."""
     with transaction.atomic():
         wallets.lock([org_id])
-        change = choosing.schedule_change(choosing.one(org_id, public_id), plan_id, by=by, now=now)
+        change = choosing.schedule_change(choosing.one(org_id, public_id), plan_id, by=by, shown=shown, now=now)
         publishing.publish([org_id], now=now)
         return change
 
 
-def cancel_plan(org_id: int, public_id: UUID, *, by: int, now: datetime) -> Change | None:
-    """A customer cancels: with the period's end, past due at once (None). Raises `PlanRefused`."""
+def cancel_plan(org_id: int, public_id: UUID, *, by: int, shown: str = "", now: datetime) -> Change | None:
+    """A customer cancels: with the period's end, past due at once (None). `shown` as above. Raises the same."""
     with transaction.atomic():
         wallets.lock([org_id])
-        change = choosing.cancel(choosing.one(org_id, public_id), by=by, now=now)
+        change = choosing.cancel(choosing.one(org_id, public_id), by=by, shown=shown, now=now)
         publishing.publish([org_id], now=now)
         return change
 
 
-def withdraw_change(org_id: int, public_id: UUID, *, by: int, now: datetime) -> None:
-    """A customer takes back what was scheduled. Raises `PlanRefused`."""
+def withdraw_change(org_id: int, public_id: UUID, *, by: int, change_id: int | None = None, now: datetime) -> None:
+    """A customer takes back what was scheduled: this change, if it is named. Raises `PlanRefused`, `QuoteOver`."""
     with transaction.atomic():
         wallets.lock([org_id])
-        choosing.withdraw(choosing.one(org_id, public_id), by=by, now=now)
+        choosing.withdraw(choosing.one(org_id, public_id), by=by, change_id=change_id, now=now)
         publishing.publish([org_id], now=now)
 
 

@@ -171,7 +171,7 @@ def _ask_for_checkout(intent: Intent, now: datetime) -> Checkout:
 def _comes_back_to(intent: Intent, slug: str) -> str:
     """The page of the purchase; for whoever pays without being signed in one that asks for no sign-in."""
     if intent.purpose == Purpose.SUBSCRIPTION:
-        return reverse("billing:billing", kwargs={"slug": slug})
+        return reverse("billing:plan_payment", kwargs={"slug": slug, "payment_id": intent.pk})
     if intent.created_by_id is None:
         return reverse("billing:recharge_paid", kwargs={"intent_id": intent.pk})
     return reverse("billing:purchase", kwargs={"slug": slug, "intent_id": intent.pk})

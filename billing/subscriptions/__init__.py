@@ -9,4 +9,5 @@ covers. It never touches credit, and never asks Stripe inside a transaction.
     cover.py       dates who pays, ahead of time                  earning.py               fees become revenue
     rises.py       a higher price, told ahead      ahead.py               what they will do by themselves: the timeline
     hearing.py     what became of a payment for a plan            telling.py               what people are told
+    showing.py     what people see
 """

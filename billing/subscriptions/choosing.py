@@ -6,6 +6,7 @@ exactly that or nothing. What is scheduled is decided here under the wallet's lo
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -144,9 +145,11 @@ def _first(org_id: int, plan: Plan, now: datetime) -> Draft:
 
 def _upgrade(running: Subscription, plan: Plan, now: datetime) -> Draft:
     refusals.refuse_organization(running.wallet_id)
+    if running.state == State.PAST_DUE:
+        raise PlanRefused("An upgrade is not possible while a payment for the plan is due.")
     start, end = _running_period(running, now)
     if running.state != State.ACTIVE:
-        raise PlanRefused("An upgrade is not possible while a payment for the plan is due.")
+        raise PlanRefused("An upgrade is not possible while the plan is suspended.")
     if is_charged(running):
         raise PlanRefused("A payment for the plan is under way. Its outcome comes first.")
     refusals.refuse_if_covered(running.wallet_id, plan.covers, but=running, now=now)
@@ -179,6 +182,14 @@ def _running_period(running: Subscription, now: datetime) -> tuple[datetime, dat
     return running.starts_at, running.ends_at
 
 
+def goes_on(org_id: int, model_ids: Collection[int], *, at: datetime) -> bool:
+    """Whether a plan covers one of these models at that instant or after it: one that is not canceled renews (A21)."""
+    begun = Subscription.objects.filter(
+        wallet_id=org_id, state__in=PAID_STATES, covered__open=True, covered__model__in=model_ids
+    ).distinct()
+    return any(not (ends := cover.last_instant(one)) or ends > at for one in begun)
+
+
 def is_charged(running: Subscription) -> bool:
     """A payment for it is open: being charged, or waiting for its customer."""
     return Charge.objects.filter(subscription=running, intent__state__in=OPEN_PAYMENTS).exists()
@@ -195,9 +206,15 @@ def _sharing(org_id: int, plan: Plan) -> Subscription | None:
 # --- What is scheduled -----------------------------------------------------------------------------------------------------
 
 
-def schedule_change(running: Subscription, plan_id: int, *, by: int, now: datetime) -> Change:
+def seen(running: Subscription) -> str:
+    """What a page must have shown, for what is agreed to there to mean what it said: how it stands, in which period."""
+    return f"{running.state}:{running.number}"
+
+
+def schedule_change(running: Subscription, plan_id: int, *, by: int, shown: str = "", now: datetime) -> Change:
     """From the period's end it is this plan, of a lower rank, and until then nothing changes. What was scheduled before is
-    replaced. The wallet is locked. Raises `PlanRefused`."""
+    replaced. `shown`: what `seen` was when somebody agreed. The wallet is locked. Raises `PlanRefused`, `QuoteOver`."""
+    _refuse_if_moved(running, shown)
     plan = refusals.plan(plan_id)
     _refuse_schedule(running, now)
     if plan.rank >= running.plan.rank or not plan.covers & _covered(running):
@@ -206,9 +223,10 @@ def schedule_change(running: Subscription, plan_id: int, *, by: int, now: dateti
     return _schedule(running, plan, by, now)
 
 
-def cancel(running: Subscription, *, by: int, now: datetime) -> Change | None:
+def cancel(running: Subscription, *, by: int, shown: str = "", now: datetime) -> Change | None:
     """It ends with its period, and until then nothing changes. Past due it ends at once and nothing is owed (A11): then
-    nothing is scheduled. The wallet is locked. Raises `PlanRefused`."""
+    nothing is scheduled. `shown` as above. The wallet is locked. Raises `PlanRefused`, `QuoteOver`."""
+    _refuse_if_moved(running, shown)
     if running.state not in PAID_STATES or running.ends_at is None:
         raise PlanRefused("There is no plan to cancel.")
     if running.state == State.PAST_DUE or now >= running.ends_at:
@@ -217,17 +235,26 @@ def cancel(running: Subscription, *, by: int, now: datetime) -> Change | None:
     return _schedule(running, None, by, now)
 
 
-def withdraw(running: Subscription, *, by: int, now: datetime) -> None:
-    """What was scheduled does not happen: possible until the instant at which it would. The wallet is locked. Raises
-    `PlanRefused`."""
+def withdraw(running: Subscription, *, by: int, change_id: int | None = None, now: datetime) -> None:
+    """What was scheduled does not happen: possible until the instant at which it would. `change_id`: this, and nothing that
+    was scheduled since. The wallet is locked. Raises `PlanRefused`, `QuoteOver`."""
     change = cover.pending(running)
     if change is None:
         raise PlanRefused("Nothing is scheduled.")
+    if change_id is not None and change.pk != change_id:
+        raise refusals.QuoteOver("Something else is scheduled by now. Look at it again.")
     if now >= change.effective_at:
         raise PlanRefused("The change has taken effect.")
+    # A contract may have been accepted for the time after it.
+    refusals.refuse_if_covered(running.wallet_id, _covered(running), but=running, now=now)
     _withdraw(change, by, now)
     cover.date_ahead(running, now=now)
     telling.withdrawn(running, change, now=now)
+
+
+def _refuse_if_moved(running: Subscription, shown: str) -> None:
+    if shown and shown != seen(running):
+        raise refusals.QuoteOver("The plan has changed since this was shown. Look at it again.")
 
 
 def _refuse_schedule(running: Subscription, now: datetime) -> None:

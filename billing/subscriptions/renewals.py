@@ -88,21 +88,25 @@ def _renew(running: Subscription, now: datetime) -> UUID | None:
     return intent.pk
 
 
-def _price(running: Subscription) -> int:
-    """Cents of the next period. Nobody who has a plan pays more for it than he agreed to: a higher price reaches him only
-    with notice (A32), a lower one at once. What was scheduled costs no more than when it was chosen."""
+def next_cents(running: Subscription, plan_id: int) -> int:
+    """Cents of the next period, if it is of this plan. Nobody who has a plan pays more for it than he agreed to: a higher
+    price reaches him only with notice (A32), a lower one at once. What is scheduled costs at most what was shown."""
     assert running.ends_at is not None, "what is renewed was paid"
-    offered = refusals.price_cents(refusals.plan(running.plan_id))
+    offered = refusals.price_cents(refusals.plan(plan_id))
     last = running.periods.filter(number=running.number).order_by("-part").values_list("plan_id", flat=True).first()
-    if last == running.plan_id:
+    if last == plan_id:
         return prices.renewal(offered, rises.of(running), starts_at=running.ends_at)
-    chosen = running.changes.filter(plan=running.plan_id, applied_at__isnull=False).latest("pk")
-    return prices.renewal(offered, chosen_at(chosen, offered), starts_at=running.ends_at)
+    chosen = running.changes.filter(plan=plan_id, withdrawn_at=None).order_by("-pk").first()
+    return prices.renewal(offered, chosen_at(chosen, offered), starts_at=running.ends_at) if chosen else offered
 
 
 def chosen_at(change: Change, offered_cents: int) -> Agreed:
     """What a plan that is scheduled was shown to cost."""
     return Agreed(offered_cents if change.price_cents is None else change.price_cents, change.effective_at)
+
+
+def _price(running: Subscription) -> int:
+    return next_cents(running, running.plan_id)
 
 
 def _apply_change(running: Subscription, now: datetime) -> bool:

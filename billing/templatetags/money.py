@@ -4,7 +4,7 @@
 {% money_in amount %}  {% forecast amount %}  {{ price.input|price }}  {% card "visa" "4242" %}
 {% tokens n %}  {% count n %}  {{ n|round_tokens }}  {{ share|percent }}  {{ share|change }}  {{ length|duration }}
 {% usd rule.threshold_cents|dollars %}  {{ key.public_id|short_id }}  {% when at %}  {% when at year=False utc=False %}
-{% day at %}  {% clock at %}
+{% day at %}  {% clock at %}  {% moment at %} (in the reader's zone, too)
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -95,6 +95,12 @@ def percent(share: Decimal) -> str:
 
 
 @register.filter
+def short_price(usd_a_month: Decimal) -> str:
+    """ "$50" where it is whole dollars, else "$49.50"."""
+    return f"${usd_a_month:,.0f}" if usd_a_month == usd_a_month.to_integral_value() else wording.usd(usd_a_month)
+
+
+@register.filter
 def change(share: Decimal) -> str:
     """A share with its sign: "+29.7 %"."""
     return wording.percent(share, signed=True)
@@ -103,6 +109,12 @@ def change(share: Decimal) -> str:
 @register.filter
 def duration(length: timedelta) -> str:
     return wording.duration(length)
+
+
+@register.filter
+def whole_days(length: timedelta) -> str:
+    """ "20 d"; on the last day hours and minutes."""
+    return wording.duration(timedelta(days=length.days) if length.days else length)
 
 
 @register.filter
@@ -118,6 +130,14 @@ def card(brand: str, last4: str) -> str:
 @register.simple_tag
 def when(at: datetime, *, year: bool = True, utc: bool = True, seconds: bool = False) -> SafeString:
     return _time(at, wording.moment(at, year=year, utc=utc, seconds=seconds))
+
+
+@register.simple_tag
+def moment(at: datetime) -> SafeString:
+    """The moment at which something happens, for pages on which that is decided: "19 Apr 2026, 14:03 UTC", and beside it
+    the same where the reader is, which only his browser knows (`purser.js`)."""
+    iso = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return format_html('<time datetime="{}" data-here>{}</time>', iso, wording.moment(at))
 
 
 @register.simple_tag

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from billing import wording
 from billing.contracts import showing
-from billing.graphs import credits, freshness, monthends, takenback
+from billing.graphs import credits, freshness, held_plans, monthends, takenback
 from billing.graphs import expiry_calendar as calendar_file
 from billing.ledger import balances
 from billing.payments import methods
@@ -46,6 +46,7 @@ def billing(request: OrgRequest, slug: str) -> HttpResponse:
         "fresh": freshness.of_charges(now=now),
         "back": takenback.standing(org_id),
         "month_end": monthends.last(org_id),
+        "held": held_plans.of(org_id, now=now),
         "contracts": showing.of(org_id, now=now),
         **_cards(org_id),
         **_recharge(request, now),

@@ -1,6 +1,6 @@
 """Buying credit: the form that says what will happen, and the page that says what happened."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,16 +16,13 @@ from billing import flows
 from billing.graphs import takenback
 from billing.ledger import balances
 from billing.money import ZERO, from_cents, to_cents
-from billing.payments import buying, collecting, credited, outcomes, polling
+from billing.payments import buying, collecting, credited, polling
 from billing.payments.models import OPEN_STATES, Intent, PaymentMethod, Purpose, State
 from billing.statements.models import Receipt
+from billing.views import payment_face
 from billing.views.buy_form import SUGGESTED, BuyForm, Shown
 from orgs import access, throttle
 from orgs.access import OrgRequest
-
-HURRY = timedelta(minutes=2)
-"""So long after it was begun, somebody probably watches a payment every two seconds; later every ten will do."""
-
 
 # --- The form ------------------------------------------------------------------------------------------------------------
 
@@ -135,7 +132,7 @@ def purchase_check(request: OrgRequest, slug: str, intent_id: UUID) -> HttpRespo
     """Ask Stripe now and settle by what it says; answers the part of the page that shows it."""
     intent = access.own(request, PURCHASES, pk=intent_id)
     now = timezone.now()
-    if intent.state in OPEN_STATES and _asked_just_now(intent, now):
+    if intent.state in OPEN_STATES and payment_face.asked_just_now(intent, now):
         # Too early to ask again, and what was known before (a card declined, another one paid since) may be wrong by now.
         if request.htmx:
             return HttpResponse(status=204)
@@ -144,7 +141,7 @@ def purchase_check(request: OrgRequest, slug: str, intent_id: UUID) -> HttpRespo
         flows.payment_outcome(intent.pk, polling.ask(intent.pk, now=now), now=now)
         intent.refresh_from_db()
     if request.htmx:
-        if request.GET.get("known") == _known(intent, _face(intent, now)):
+        if request.GET.get("known") == payment_face.known(intent, payment_face.face(intent, now)):
             return HttpResponse(status=204)
         return _purchase_page(request, intent, template="billing/purchase.html#standing")
     return redirect("billing:purchase", slug=slug, intent_id=intent.pk)
@@ -165,7 +162,7 @@ def _purchase_page(
     request: OrgRequest, intent: Intent, *, just_back: bool = False, template: str = "billing/purchase.html"
 ) -> HttpResponse:
     now = timezone.now()
-    face = _face(intent, now, just_back=just_back)
+    face = payment_face.face(intent, now, just_back=just_back)
     refunds, disputes = takenback.of_payment(intent.pk) if face == "paid" else ((), ())
     page = {
         "intent": intent,
@@ -175,35 +172,8 @@ def _purchase_page(
         "amount": from_cents(intent.amount_cents),
         "credit": credited.parts(intent) if face == "paid" else None,
         "receipt": face == "paid" and Receipt.objects.filter(pk=intent.pk).exists(),
-        "known": _known(intent, face),
+        "known": payment_face.known(intent, face),
         # A page that was just opened looks at once.
         "trigger": "load, every 2s" if template == "billing/purchase.html" else "every 2s",
     }
     return render(request, template, page)
-
-
-def _face(intent: Intent, now: datetime, *, just_back: bool = False) -> str:
-    """The one thing the page says: paid, set_aside, confirming, waiting or not_paid.
-
-    Back from Stripe we say "confirming" until we have asked: "waiting" would invite paying again.
-    """
-    match intent.state:
-        case State.SUCCEEDED:
-            return "set_aside" if intent.failure_code == outcomes.UNAPPLIED else "paid"
-        case State.FAILED | State.CANCELED:
-            return "not_paid"
-        case State.WAITING if not just_back and intent.deadline is not None and now < intent.deadline:
-            return "waiting"
-    return "confirming"
-
-
-def _known(intent: Intent, face: str) -> str:
-    """What the page shows, in a word: a check that finds the same changes nothing on it."""
-    return f"{face}.{intent.failure_code}"
-
-
-def _asked_just_now(intent: Intent, now: datetime) -> bool:
-    if intent.checked_at is None or intent.checked_at == intent.called_at:
-        # Nobody has looked since the page was opened.
-        return False
-    return now - intent.checked_at < timedelta(seconds=1.5 if now - intent.created_at < HURRY else 9.5)

@@ -17,6 +17,7 @@ from billing.payments import card_pages, card_setups, methods
 from billing.payments.card_setups import OPEN_SETUPS, CardSetup, SetupState
 from billing.payments.models import PaymentMethod
 from billing.recharge import cards as recharge_cards
+from billing.subscriptions import cards as plan_cards
 from orgs import access, throttle
 from orgs.access import OrgRequest
 
@@ -173,5 +174,10 @@ def remove(request: OrgRequest, slug: str, card_id: int) -> HttpResponse:
         return redirect("billing:cards", slug=slug)
     card = access.own(request, KEPT, pk=card_id)
     others = methods.of(request.organization.pk).exclude(pk=card.pk).exists()
-    page = {"card": card, "others": others, "used": recharge_cards.is_used(request.organization.pk, card.pk)}
+    page = {
+        "card": card,
+        "others": others,
+        "used": recharge_cards.is_used(request.organization.pk, card.pk),
+        "of_plan": plan_cards.is_used(request.organization.pk, card.pk),
+    }
     return render(request, "billing/card_remove.html", page)

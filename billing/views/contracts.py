@@ -20,10 +20,10 @@ from billing.contracts.collecting import NothingToPay
 from billing.contracts.models import Acceptance, Contract, State
 from billing.contracts.signing import SigningRefused
 from billing.money import NotMoney, to_cents, written
+from billing.views.whole import NOT_WHOLE
 from orgs import access, throttle
 from orgs.access import OrgRequest
 
-NOT_WHOLE = "This form did not arrive whole. Send it again from this page."
 SHOWN = Contract.objects.exclude(state=State.DRAFT)
 """A draft is staff's alone: nobody else can read it."""
 
@@ -34,7 +34,7 @@ class AcceptForm(forms.Form):
     name = forms.CharField(
         max_length=signing.LONGEST_NAME,
         label="Your full name",
-        help_text="Typed as you would sign it. It is kept with the words above, your account and the moment.",
+        help_text="Typed as you would sign it. It is kept with the words of the contract, your account and the moment.",
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     seen = forms.CharField(max_length=64)
@@ -45,7 +45,9 @@ class LimitForm(forms.Form):
         max_length=20,
         label="Overage limit per month",
         help_text="Requests are refused when a month's overage reaches it. 0.00: no overage at all.",
-        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off", "data-prefix": "$"}),
+        widget=forms.TextInput(
+            attrs={"inputmode": "decimal", "autocomplete": "off", "data-prefix": "$", "class": "input-short"}
+        ),
     )
 
     def clean_limit(self) -> int:

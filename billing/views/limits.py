@@ -28,6 +28,8 @@ CLOSED = ("no_credit", "payment_disputed", "settlement_unpaid")
 """Why pay as you go is closed for a whole organization."""
 WORDS = {
     "payment_disputed": "402, payment disputed",
+    "plan_past_due": "402, plan not paid",
+    "plan_disputed": "402, plan suspended",
     "contract_past_due": "402, contract not paid",
     "contract_overage_limit": "402, overage limit reached",
 }

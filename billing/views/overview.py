@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from billing import wording
 from billing.catalog.models import AIModel
-from billing.graphs import coming, credits, forecast, freshness, ranges, series, spend, takenback
+from billing.graphs import coming, credits, forecast, freshness, held_plans, ranges, series, spend, takenback
 from billing.graphs.axes import Grain, Unit
 from billing.graphs.ranges import Range
 from billing.graphs.series import By
@@ -35,6 +35,7 @@ def overview(request: OrgRequest, slug: str) -> HttpResponse:
     page: dict[str, Any] = {
         "balance": balances.of(organization.pk, now=now),
         "had_credit": grants.ever,
+        "held": held_plans.of(organization.pk, now=now),
         "back": takenback.standing(organization.pk),
         "trouble": recharge_words.trouble(rules.of(organization.pk), organization.slug, now=now),
         "personal": organization.kind == Kind.PERSONAL,

@@ -52,6 +52,27 @@
     }
   });
 
-  document.addEventListener("htmx:afterSwap", (event) => prepare(event.target));
+  /* A moment at which something happens, where the reader is: ", 16:03 in Berlin". The page itself says UTC. */
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const there = (at, options) => new Intl.DateTimeFormat("en-GB", options).format(at);
+  const tellHere = (root) => {
+    for (const time of root.querySelectorAll("time[data-here]")) {
+      delete time.dataset.here;
+      const at = new Date(time.dateTime);
+      const clock = { hour: "2-digit", minute: "2-digit" };
+      const date = { day: "numeric", month: "short" };
+      const same = (options) => there(at, { ...options, timeZone: zone }) === there(at, { ...options, timeZone: "UTC" });
+      if (!zone || same({ ...date, ...clock })) continue;
+      const day = same(date) ? "" : `${there(at, { ...date, timeZone: zone })}, `;
+      const place = zone.split("/").pop().replaceAll("_", " ");
+      const here = document.createElement("span");
+      here.className = "here";
+      here.textContent = `(${day}${there(at, { ...clock, timeZone: zone })} in ${place})`;
+      time.append(" ", here);
+    }
+  };
+
+  document.addEventListener("htmx:afterSwap", (event) => { prepare(event.target); tellHere(event.target); });
   prepare(document);
+  tellHere(document);
 })();

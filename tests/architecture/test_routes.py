@@ -164,7 +164,9 @@ def test_things_of_another_organization_do_not_exist_under_ones_own(world: World
 def made_up(part: str) -> str:
     nobodys = "0196340c-8b1e-7c3a-9f00-5a1b2c3d4e5f"
     known = {"pk": "999999999", "card_id": "999999999"}
-    known |= dict.fromkeys(("intent_id", "setup_id", "contract_id"), nobodys)
+    known |= dict.fromkeys(
+        ("intent_id", "setup_id", "contract_id", "quote_id", "payment_id", "subscription_id"), nobodys
+    )
     return known.get(part, "key_0000000000000000")
 
 

@@ -12,7 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing import periods
+from billing import flows, periods
+from billing.catalog.models import Plan
 from billing.contracts.models import Contract
 from billing.graphs import lines
 from billing.graphs.movements import Kind
@@ -23,7 +24,7 @@ from billing.statements.models import Statement
 from orgs import keys
 from orgs.models import Organization, Role, User
 from tests.architecture.routes import Door, Own, Page
-from tests.factories import adding_cards, business, catalog, contracts, usage
+from tests.factories import adding_cards, business, catalog, contracts, plans, usage
 from tests.factories import orgs as people
 
 ANONYMOUS, STRANGER, INACTIVE, STAFF, PLAIN_STAFF = "anonymous", "stranger", "inactive", "staff", "staff without rights"
@@ -140,6 +141,21 @@ def _things(org: Organization, member: User, *, now: datetime) -> dict[str, str]
         "number": _statement(org, now).name,
         **adding_cards.things(org, member, now=now),
         "contract_id": str(_contract(org, member, now).public_id),
+        **_plan(org, member, now),
+    }
+
+
+def _plan(org: Organization, by: User, now: datetime) -> dict[str, str]:
+    """Code Pro since yesterday, paid on Stripe's page, and what an upgrade to Code Max was said to cost."""
+    pro, larger = (Plan.objects.get(slug=slug) for slug in ("code-pro", "code-max"))
+    charge = plans.asked(org, pro, by, now=now - timedelta(days=1))
+    assert charge.intent is not None
+    plans.paid(charge.intent, now=now - timedelta(days=1))
+    quote = flows.quote_plan(org.pk, larger.pk, by=by.pk, now=now)
+    return {
+        "subscription_id": str(plans.of(charge).public_id),
+        "payment_id": str(charge.intent_id),
+        "quote_id": str(quote.pk),
     }
 
 

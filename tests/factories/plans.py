@@ -14,7 +14,7 @@ from billing.ledger.models import Account
 from billing.payments import answers, outcomes
 from billing.payments.models import Dispute, Intent, PaymentMethod
 from billing.subscriptions import renewals
-from billing.subscriptions.models import Charge, Subscription
+from billing.subscriptions.models import Change, Charge, Subscription
 from orgs.models import Organization, User
 from tests.factories import cards, catalog
 
@@ -104,6 +104,19 @@ def refused(running: Subscription, *, now: datetime, code: str = "insufficient_f
     not_paid(intent, code, now=now)
     running.refresh_from_db()
     return running
+
+
+def scheduled(running: Subscription, plan: Plan | None, by: User, *, now: datetime) -> Change:
+    """Another plan, or (None) the end, with the period's end."""
+    if plan is None:
+        change = flows.cancel_plan(running.wallet_id, running.public_id, by=by.pk, now=now)
+        assert change is not None
+        return change
+    return flows.schedule_plan(running.wallet_id, running.public_id, plan.pk, by=by.pk, now=now)
+
+
+def taken_back(running: Subscription, by: User, *, now: datetime) -> None:
+    flows.withdraw_change(running.wallet_id, running.public_id, by=by.pk, now=now)
 
 
 def paid(intent: Intent, *, now: datetime, cents: int | None = None, currency: str = "usd") -> Intent:

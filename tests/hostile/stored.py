@@ -22,6 +22,7 @@ from billing.payments.models import Intent, PaymentMethod, Refund
 from billing.recharge.models import Rule as RechargeRule
 from billing.settlement.models import OverdraftCeiling
 from billing.statements.models import BillingDetails
+from billing.subscriptions.models import Change, Quote, Subscription
 from orgs.models import ApiKey, Membership, Organization, User
 
 Rows = dict[str, set[tuple[Any, ...]]]
@@ -54,6 +55,9 @@ TABLES: dict[str, Callable[[], Any]] = {
     "ceilings": lambda: OverdraftCeiling.objects.values_list("wallet_id", "usd", "reason"),
     "contracts": lambda: Contract.objects.values_list("pk", "state", "overage_limit_cents"),
     "contract acts": lambda: ContractAct.objects.values_list("pk", "act", "reason"),
+    "plan quotes": lambda: Quote.objects.values_list("pk", "plan__slug", "kind", "amount_cents"),
+    "plan changes": lambda: Change.objects.values_list("pk", "plan__slug", "withdrawn_at", "applied_at"),
+    "plan cards": lambda: Subscription.objects.values_list("pk", "method_id", "state", "plan__slug"),
     "transfers": lambda: Transfer.objects.values_list("pk", "amount", "reason"),
 }
 
@@ -114,6 +118,27 @@ def bought(says: Says, gone: Rows, new: Rows) -> bool:
 def canceled(says: Says, gone: Rows, new: Rows) -> bool:
     """The address says which; the body says nothing."""
     return set(gone) == set(new) == {"intents"} and {row[4] for row in new["intents"]} == {"canceled"}
+
+
+def plan_quoted(says: Says, gone: Rows, new: Rows) -> bool:
+    row = one(new, "plan quotes")
+    return bool(row and not gone and row[1:3] == (says["plan"], "upgrade"))
+
+
+def plan_agreed(says: Says, gone: Rows, new: Rows) -> bool:
+    """On Stripe's page; the amount is the quote's, whatever is sent."""
+    row = one(new, "intents")
+    return bool(row and not gone and row[1].startswith("plan:") and row[3] == "subscription" and says["card"] == "page")
+
+
+def plan_canceled(says: Says, gone: Rows, new: Rows) -> bool:
+    row = one(new, "plan changes")
+    return bool(row and not gone and row[1:] == (None, None, None) and says["seen"] == "active:1:0")
+
+
+def plan_card_chosen(says: Says, gone: Rows, new: Rows) -> bool:
+    row = one(new, "plan cards")
+    return bool(row and str(row[1]) == says["card"] and row[2:] == ("active", "code-pro"))
 
 
 def card_begun(says: Says, gone: Rows, new: Rows) -> bool:

@@ -93,6 +93,15 @@ FORMS = (
     Form("billing:contract_accept", good={"name": "Alice Archer", "seen": "0" * 64}, hostile=("name", "seen")),
     Form("billing:contract_limit", good={"limit": "20.00"}, hostile=("limit",)),
     Form("billing:contract_pay"),
+    Form("billing:plan_quote", stored.plan_quoted, {"plan": "code-max"}, ("plan",)),
+    Form("billing:plan_agree", stored.plan_agreed, {"card": "page"}, ("card",)),
+    Form("billing:plan_payment_check"),
+    Form("billing:plan_payment_cancel"),
+    Form("billing:plan_change", good={"to": "code-pro", "seen": "active:1:5000"}, hostile=("to", "seen")),
+    Form("billing:plan_cancel", stored.plan_canceled, {"seen": "active:1:0"}, ("seen",)),
+    Form("billing:plan_undo", good={"change": "1", "back": "billing"}, hostile=("change", "back")),
+    Form("billing:plan_pay"),
+    Form("billing:plan_card", stored.plan_card_chosen, {"card": str(CARD)}, ("card",)),
     Form(
         "orgs:new_key", stored.key_made, {"name": "ci", "expires_on": "", "once": ONCE}, ("name", "expires_on", "once")
     ),
@@ -248,6 +257,7 @@ def test_what_a_form_is_for_is_stored_as_sent(world: World, group: str) -> None:
 
 TOLD = {
     "name",
+    "plan",
     "role",
     "email",
     "password1",

@@ -11,9 +11,7 @@ from billing.graphs import timeline
 from billing.graphs.timeline import Kind
 from billing.notices.models import Notice
 from billing.subscriptions.models import PriceRise
-from tests.scenarios.test_plans import DAY, HOUR, MINUTE, Life, life
-
-__all__ = ["life"]
+from tests.scenarios.plan_life import DAY, HOUR, MINUTE, Life
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -21,9 +21,7 @@ from billing.settlement.closing import AT_LATEST
 from billing.subscriptions.models import Change, PaidPeriod, Subscription
 from orgs.models import Organization
 from tests.factories import cards, contracts, months, usage
-from tests.scenarios.test_plans import DAY, MINUTE, MODEL, Life, life
-
-__all__ = ["life"]
+from tests.scenarios.plan_life import DAY, MINUTE, MODEL, Life
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from billing.ledger.audit import Scope
 from billing.verifying import books
 from tests.billing.verifying.activity import Activity
 from tests.billing.verifying.corruptions import A_TRANSFER, CHAIN, CORRUPTIONS, Corruption
+from tests.billing.verifying.crimes import assert_found, commit_crime
 from tests.figures import Record
 
 pytestmark = pytest.mark.money
@@ -24,26 +25,9 @@ def past(one_past: Activity, django_db_blocker: Any) -> Iterator[Activity]:
         transaction.set_rollback(True)
 
 
-def commit_crime(sql: str, org_id: int) -> int:
-    """As the owner, without a trigger and without a foreign key; answers how many rows it changed last."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute(sql, {"org": org_id})
-        changed: int = cursor.rowcount
-        cursor.execute("SET LOCAL session_replication_role = origin")
-    return changed
-
-
 @pytest.mark.parametrize("crime", CORRUPTIONS, ids=lambda crime: crime.name.replace(" ", "-"))
 def test_it_is_found_and_named(crime: Corruption, past: Activity, figures: Record) -> None:
-    """By all the books, and by those of its organization alone."""
-    acme = past.keys[0].organization_id
-    assert commit_crime(crime.sql, acme) > 0
-    found = {difference.check for difference in books.verify(Scope(past.now)).differences}
-    assert crime.found_by <= found
-    alone = {difference.check for difference in books.verify(Scope(past.now, acme)).differences}
-    # A message from outside is nobody's before it is understood.
-    assert crime.found_by - {"inbox_stuck"} <= alone <= found
+    assert_found(crime.name, crime.sql, crime.found_by, past.keys[0].organization_id, now=past.now)
     figures("verify_ledger", planted=1, found=1)
 
 

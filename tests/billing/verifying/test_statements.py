@@ -16,6 +16,7 @@ from billing.verifying import books
 from orgs.models import ApiKey, Organization
 from tests import figures, verified
 from tests.billing.verifying.activity import START, Activity
+from tests.billing.verifying.crimes import assert_found
 from tests.factories import business as months
 from tests.factories import orgs as people
 from tests.figures import Record
@@ -93,13 +94,7 @@ def test_what_is_done_to_them_is_found_and_named(past: Activity, figures: Record
     now = past.now
     assert books.verify(Scope(now)).differences == []
     for name, (sql, found_by) in CRIMES.items():
-        with connection.cursor() as cursor:
-            cursor.execute("SAVEPOINT crime; SET LOCAL session_replication_role = replica")
-            cursor.execute(sql)
-            assert cursor.rowcount > 0, name
-            found = {difference.check for difference in books.verify(Scope(now)).differences}
-            cursor.execute("ROLLBACK TO SAVEPOINT crime")
-        assert found_by <= found, name
+        assert_found(name, sql, found_by, past.keys[0].organization_id, now=now)
         figures("verify_ledger", planted=1, found=1)
 
 

@@ -176,7 +176,7 @@ def test_the_overview_costs_the_same_for_much_and_little(
             books.accepted(key, models[number], at_noon - day * DAY)
     books.charged(now=at_noon)
     alice_client.get("/o/acme/")
-    with django_assert_num_queries(25):
+    with django_assert_num_queries(26):
         alice_client.get("/o/acme/")
 
 

@@ -1,6 +1,7 @@
 """Stories of what Stripe tells of money that goes back: doubled, in any order, late, or never."""
 
 import itertools
+import random
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -43,16 +44,24 @@ def deliver(told: Sequence[dict[str, Any]]) -> None:
         work()
 
 
+def some_orders(count: int) -> list[tuple[int, ...]]:
+    """Six of them, the same ones each time."""
+    return random.Random(count).sample([*itertools.permutations(range(count))], 6)
+
+
 def available(org: Organization) -> Decimal:
     return balances.of(org.pk, now=timezone.now()).available
 
 
-def test_a_dashboard_refund_and_its_failure_in_every_order_end_alike(
+def test_a_dashboard_refund_and_its_failure_in_another_order_end_alike(
     stripe: Running, acme: Organization, alice: User
 ) -> None:
-    """`refund.created`, `charge.refunded`, `refund.failed`, `refund.updated`: 24 orders, each of another refund."""
+    """`refund.created`, `charge.refunded`, `refund.failed`, `refund.updated`: some orders, each of another refund.
+
+    Over HTTP as Stripe tells them; all orders are told in `tests/faults/test_orders.py`.
+    """
     paid = pay(stripe, acme, alice)
-    for number, places in enumerate(itertools.permutations(range(4)), start=1):
+    for number, places in enumerate(some_orders(4), start=1):
         before = seen(stripe)
         made = stripe.admin.refund(paid.charge_id or "", amount=10_00)
         stripe.admin.fail_refund(made["id"])
@@ -98,10 +107,10 @@ def test_the_webhooks_of_a_staff_refund_find_it_done(stripe: Running, acme: Orga
 
 
 @pytest.mark.parametrize("won", [True, False])
-def test_a_dispute_in_every_order_ends_alike(stripe: Running, alice: User, won: bool) -> None:
-    """Created, funds withdrawn, closed (and reinstated): every order, each of another organization's payment."""
+def test_a_dispute_in_another_order_ends_alike(stripe: Running, alice: User, won: bool) -> None:
+    """Created, funds withdrawn, closed (and reinstated): some orders, each of another organization's payment."""
     count = 4 if won else 3
-    for places in itertools.permutations(range(count)):
+    for places in some_orders(count):
         team = people.team(alice, f"Team {''.join(map(str, places))}")
         paid = pay(stripe, team, alice, 20_00)
         before = seen(stripe)

@@ -89,8 +89,8 @@ def test_the_same_event_worked_on_again_by_staff(stripe: Running, acme: Organiza
 
 
 def test_in_whatever_order_five_events_come_they_end_alike(stripe: Running, acme: Organization, alice: User) -> None:
-    """A card is declined, another one pays: five events in twenty of their 120 orders, each time another purchase."""
-    orders = random.Random(120).sample(list(itertools.permutations(range(5))), 20)
+    """A card is declined, another one pays: five events in six of their 120 orders, each time another purchase."""
+    orders = random.Random(120).sample(list(itertools.permutations(range(5))), 6)
     for number, places in enumerate(orders, start=1):
         intent = begin(acme, alice)
         before = {event["id"] for event in events(stripe)}
@@ -106,7 +106,7 @@ def test_in_whatever_order_five_events_come_they_end_alike(stripe: Running, acme
         intent.refresh_from_db()
         assert (intent.state, intent.failure_code) == (State.SUCCEEDED, ""), places
         assert CreditGrant.objects.count() == number
-    assert balances.of(acme.pk, now=timezone.now()).available == 100 * 20
+    assert balances.of(acme.pk, now=timezone.now()).available == 100 * 6
 
 
 # --- Other stories ----------------------------------------------------------------------------------------------------
