@@ -34,7 +34,7 @@ from billing.statements.models import (
     Statement,
     StatementParty,
 )
-from billing.subscriptions.models import Change, Charge, CoveredModel, PaidPeriod, Quote, Subscription
+from billing.subscriptions.models import Change, Charge, CoveredModel, PaidPeriod, PriceRise, Quote, Subscription
 from billing.webhooks.models import InboxEvent
 
 __all__ = [
@@ -80,6 +80,7 @@ __all__ = [
     "PaymentMethod",
     "Plan",
     "Price",
+    "PriceRise",
     "Quote",
     "RateLimit",
     "Receipt",

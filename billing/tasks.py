@@ -130,6 +130,13 @@ def tell_low_balances() -> None:
 
 
 @shared_task
+def tell_price_rises() -> None:
+    """Plans became dearer: who has one is told."""
+    if told := flows.tell_price_rises(now=_now()):
+        log.info("price_rises_told", subscriptions=told)
+
+
+@shared_task
 def tell_expiring_credit() -> None:
     expiring.tell(now=_now())
 

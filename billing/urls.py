@@ -24,6 +24,7 @@ from billing.views import (
     recharge,
     recharge_links,
     statements,
+    timeline,
     usage,
     what_if,
 )
@@ -61,6 +62,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/billing/purchases/<uuid:intent_id>/check", buying.purchase_check, name="purchase_check"),
     path("o/<slug:slug>/billing/purchases/<uuid:intent_id>/cancel", buying.purchase_cancel, name="purchase_cancel"),
     path("o/<slug:slug>/billing/details", details.details, name="details"),
+    path("o/<slug:slug>/timeline", timeline.timeline, name="timeline"),
+    path("o/<slug:slug>/timeline.ics", timeline.calendar, name="timeline_calendar"),
     path("o/<slug:slug>/statements", statements.statements, name="statements"),
     path("o/<slug:slug>/statements/verify_statement.py", statements.statement_verifier, name="statement_verifier"),
     path("o/<slug:slug>/statements/<str:number>.pdf", statements.statement_pdf, name="statement_pdf"),

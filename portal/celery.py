@@ -76,6 +76,7 @@ app.conf.beat_schedule = {
     "recharge balances that are low": _every(60, "recharge_credit"),
     "renew plans, and do what was scheduled for their period's end": _every(60, "renew_plans"),
     "end plans whose models are retired": _every(600, "retire_plans"),
+    "tell of plans that become dearer": _every(3600, "tell_price_rises"),
     "earn what plans were paid for": _every(600, "earn_plans"),
     "ask what became of refunds and disputes": _every(60, "poll_reversals"),
     "ask what became of cards that were added or removed": _every(60, "poll_cards"),

@@ -26,6 +26,7 @@ USAGE = Place("Usage", "billing:usage", "chart-column")
 BILLING = Place("Billing", "billing:billing", "wallet")
 PLANS = Place("Plans", "billing:plan", "layers")
 STATEMENTS = Place("Statements", "billing:statements", "file-text")
+TIMELINE = Place("Timeline", "billing:timeline", "calendar-clock")
 KEYS = Place("API keys", "orgs:keys", "key-round")
 LIMITS = Place("Models & limits", "billing:limits", "gauge")
 MEMBERS = Place("Members", "orgs:members", "users")
@@ -35,7 +36,7 @@ MORE = Place("More", "orgs:more", "menu")
 
 GROUPS = (
     Group("", (OVERVIEW, USAGE)),
-    Group("Money", (BILLING, PLANS, STATEMENTS)),
+    Group("Money", (BILLING, PLANS, STATEMENTS, TIMELINE)),
     Group("Access", (KEYS, LIMITS)),
     Group("Organization", (MEMBERS, ALERTS, SETTINGS)),
 )

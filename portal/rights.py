@@ -85,6 +85,7 @@ RIGHTS: dict[str, May] = {
     "subscription_period": May(insert=ALL, update="earned_cents earned_until"),
     "plan_quote": APPEND,
     "plan_charge": APPEND,
+    "plan_price_rise": APPEND,
     "plan_change": May(insert=ALL, update="withdrawn_by_id withdrawn_at applied_at"),
     # On the way down.
     "recharge_consent": APPEND,

@@ -86,9 +86,13 @@ class Portal:
     def _demo_accounts(self) -> dict[str, Any]:
         """Before the worker starts: its sweep would take the made-up past for usage that came late."""
         say("Demo accounts, and two weeks of traffic for them ...")
-        report = self._manage("seed_demo", "--staff", "--credit", "100", "--history", "14")
+        report = self._manage("seed_demo", "--staff", "--credit", "100", "--history", "14", *self._promises())
         demo: dict[str, Any] = json.loads(report.splitlines()[-1])
         return demo
+
+    def _promises(self) -> list[str]:
+        """A plan has to be paid, which a command can do at the sandbox alone."""
+        return ["--promises"] if "stripe" in {child.name for child in self.children} else []
 
     def _only_one(self) -> None:
         running = local.running_portal()

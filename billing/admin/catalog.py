@@ -1,13 +1,9 @@
 """What is sold. Prices, limits and plans are published from a file (`manage.py import_catalog`), all of it or nothing,
 so that notice periods hold: here they are shown."""
 
-from collections.abc import Iterable
-
 from django.contrib import admin
-from django.utils.html import format_html_join
-from django.utils.safestring import mark_safe
 
-from billing.admin.reading import ReadOnly, exact
+from billing.admin.reading import ReadOnly, exact, lines
 from billing.catalog.current import WINDOWS
 from billing.catalog.models import AIModel, Plan, Price, RateLimit
 
@@ -22,7 +18,7 @@ class AIModelAdmin(ReadOnly[AIModel]):
 
     @admin.display(description="USD per million tokens")
     def price_versions(self, model: AIModel) -> str:
-        return _lines(
+        return lines(
             f"from {price.valid_from:%d %b %Y}: {exact(price.input_usd * PER_MILLION)} in, "
             f"{exact(price.cached_usd * PER_MILLION)} cached, {exact(price.output_usd * PER_MILLION)} out"
             for price in model.prices.all()
@@ -30,13 +26,9 @@ class AIModelAdmin(ReadOnly[AIModel]):
 
     @admin.display(description="rate limits by tier")
     def limits(self, model: AIModel) -> str:
-        return _lines(
+        return lines(
             f"{limit.tier}: {', '.join(_windows(limit)) or 'not limited'}" for limit in model.rate_limits.all()
         )
-
-
-def _lines(lines: Iterable[str]) -> str:
-    return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines))
 
 
 def _windows(limit: RateLimit) -> list[str]:

@@ -1,4 +1,4 @@
-"""The ledger, to look at, and the two acts of staff that change what an organization has."""
+"""The ledger, to look at, and the acts of staff that change what an organization has or owes."""
 
 from django.contrib import admin
 
@@ -10,7 +10,7 @@ from billing.ledger.models import Account, CreditGrant, Transfer, Wallet
 
 @admin.register(Wallet)
 class WalletAdmin(WithActs[Wallet]):
-    acts = (moving.GIVE, moving.FORGIVE, ceilings.SET)
+    acts = (moving.GIVE, moving.FORGIVE, moving.LET_GO, ceilings.SET)
     list_display = ("id", "organization", "settled", "not_posted")
     list_select_related = ("organization",)
     search_fields = ("organization__slug", "organization__name")

@@ -9,7 +9,8 @@ from django.db.models import Model
 
 from billing import flows, wording
 from billing.admin.acts import Act, ActForm, ActRefused, Ask
-from billing.ledger import balances, debts
+from billing.contracts import forgiving
+from billing.ledger import balances, debts, receivables
 from billing.ledger.models import Wallet
 from billing.money import ZERO, cents_down, from_cents, to_cents
 from billing.payments import refunds, reversals
@@ -192,4 +193,55 @@ FORGIVE: Act[Wallet] = Act(
     impossible=_no_debt,
     tells=_forgive_tells,
     does=_forgive,
+)
+
+# --- Write off what is owed for contracts --------------------------------------------------------------------------------
+
+
+def _receivable(wallet: Wallet, now: datetime) -> Decimal:
+    return cents_down(max(receivables.owed(wallet.pk), ZERO))
+
+
+def _no_receivable(wallet: Wallet, now: datetime) -> str:
+    return (
+        _house(wallet, now)
+        or ("" if _receivable(wallet, now) else "Nothing is owed for contracts.")
+        or forgiving.why_not(wallet.pk)
+    )
+
+
+def _owed_facts(wallet: Wallet, now: datetime) -> list[tuple[str, str]]:
+    return [
+        ("Organization", str(wallet.organization)),
+        ("Owed for contracts", wording.usd(receivables.owed(wallet.pk))),
+    ]
+
+
+def _let_go_tells(wallet: Wallet, ask: Ask) -> str:
+    left = _receivable(wallet, ask.now) - ask.amount
+    return (
+        f"{wallet.organization} no longer owes {wording.usd(ask.amount)} for contracts: it becomes a bad debt of ours. "
+        f"{wording.usd(left)} stays owed."
+    )
+
+
+def _let_go(wallet: Wallet, ask: Ask) -> tuple[str, Model]:
+    try:
+        flows.forgive_receivable(
+            wallet.pk, ask.amount, reason=ask.reason, nonce=ask.nonce, by=ask.by.pk, now=ask.now
+        )  # fmt: skip
+    except debts.ForgivenessRefused as refusal:
+        raise ActRefused(str(refusal)) from refusal
+    return f"Wrote off {wording.usd(ask.amount)}.", wallet
+
+
+LET_GO: Act[Wallet] = Act(
+    name="let_go",
+    title="Write off what is owed for contracts",
+    permission="billing.change_wallet",
+    facts=_owed_facts,
+    most=_receivable,
+    impossible=_no_receivable,
+    tells=_let_go_tells,
+    does=_let_go,
 )

@@ -64,7 +64,8 @@ class CustomerAdmin(ReadOnly[Customer]):
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnly[Refund]):
-    """Those that were made in Stripe's dashboard wait here until staff have looked at them."""
+    """Those that were made in Stripe's dashboard wait here until staff have looked at them; so do those that the rules asked
+    for (days of a plan that were not used) and that failed: that money has to reach its customer another way."""
 
     list_display = ("created_at", "organization", "amount", "state", "asked_by", "stripe_reason", "needs_review")
     list_filter = ("needs_review", "state", "stripe_reason")

@@ -1,11 +1,14 @@
 """Pages of the admin that only show."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
 M = TypeVar("M", bound=Model)
 
@@ -33,3 +36,8 @@ def exact(amount: Decimal | None) -> str:
         return ""
     whole, _, digits = f"{abs(amount):.12f}".rstrip("0").partition(".")
     return f"{'−' if amount < 0 else ''}${int(whole):,}.{digits:0<2}"
+
+
+def lines(told: Iterable[str]) -> str:
+    """Each on a line of its own."""
+    return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in told))

@@ -1,6 +1,6 @@
 """What is on sale, as values: models, dated prices, rate limits by tier, plans. Nothing here reads anything."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -97,3 +97,9 @@ class Catalog:
 
     def plan(self, plan_id: int | None) -> Plan | None:
         return next((plan for plan in self.plans if plan.id == plan_id), None)
+
+    def retired_from(self, model_ids: Collection[int]) -> datetime | None:
+        """The instant from which none of these models is served any more; None: one of them has no end."""
+        ends = [model.refused_from for model in self.models if model.id in model_ids]
+        known = [end for end in ends if end is not None]
+        return max(known) if known and len(known) == len(ends) else None

@@ -115,13 +115,13 @@ def heard(settled: Settled, *, now: datetime) -> None:
             one.paid_at = now
             _move(one, Stage.PAID)
             _began(one, now)
-        _forget_paid(settled.org_id, now)
+        forget_paid(settled.org_id, now)
     elif one is not None and one.stage == Stage.CHARGING and settled.state in (Paid.FAILED, Paid.CANCELED):
         _failed(one, now)
 
 
-def _forget_paid(org_id: int, now: datetime) -> None:
-    """Nothing is owed any more, by whichever try it was paid: what was still to be collected is not."""
+def forget_paid(org_id: int, now: datetime) -> None:
+    """Nothing is owed any more, paid by whichever try or let go: what was still to be collected is not."""
     if receivables.owed(org_id) > 0:
         return
     waiting = ContractDue.objects.select_related("contract", "month").filter(wallet=org_id, stage__in=WAITING)

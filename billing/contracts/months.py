@@ -101,10 +101,7 @@ def pool_of(month: ContractMonth, contract: Contract) -> Pool:
 
 def retired_from(contract: Contract) -> datetime | None:
     """The instant from which none of its models can be used; None: one of them has no end."""
-    wanted = signing.model_ids(contract)
-    ends = [model.refused_from for model in latest().models if model.id in wanted]
-    known = [end for end in ends if end is not None]
-    return max(known) if known and len(known) == len(ends) else None
+    return latest().retired_from(signing.model_ids(contract))
 
 
 # --- Beginning -----------------------------------------------------------------------------------------------------------

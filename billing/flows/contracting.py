@@ -6,12 +6,14 @@ heard where every payment's outcome is (`flows.payment_outcome`).
 """
 
 from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
 
 import structlog
 from django.db import transaction
 
 from billing import periods
-from billing.contracts import collecting, ending, months, signing
+from billing.contracts import collecting, ending, forgiving, months, signing
 from billing.contracts.collecting import Due
 from billing.contracts.models import Contract
 from billing.flows import paying
@@ -118,6 +120,15 @@ def end_unpaid_contract(contract: Contract, *, by: int, reason: str, now: dateti
         ended = ending.unpaid(contract.pk, by=by, reason=reason, now=now)
         publishing.publish([contract.wallet_id], now=now)
         return ended
+
+
+def forgive_receivable(org_id: int, amount: Decimal, *, reason: str, nonce: UUID, by: int, now: datetime) -> Decimal:
+    """Staff let go of what is owed for contracts, or a part of it; the same nonce once. Raises `ForgivenessRefused`."""
+    with transaction.atomic():
+        wallets.lock([org_id])
+        forgiven = forgiving.forgive(org_id, amount, reason=reason, nonce=nonce, by=by, now=now)
+        publishing.publish([org_id], now=now)
+        return forgiven
 
 
 def _refuse_beside_a_plan(contract: Contract) -> None:

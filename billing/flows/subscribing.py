@@ -11,7 +11,7 @@ from billing.ledger import wallets
 from billing.limits import publishing
 from billing.payments import card_charges, collecting
 from billing.payments.models import OPEN_STATES
-from billing.subscriptions import beginning, cards, choosing, earning, ending, renewals, upgrading
+from billing.subscriptions import beginning, cards, choosing, earning, ending, renewals, rises, upgrading
 from billing.subscriptions.models import Change, Charge, Quote, Subscription
 
 log = structlog.get_logger(__name__)
@@ -105,6 +105,19 @@ def renew_plan(due: renewals.Due, *, now: datetime) -> None:
         publishing.publish([due.org_id], now=now)
     if intent_id is not None:
         paying.payment_outcome(intent_id, card_charges.charge(intent_id, now=now), now=now)
+
+
+def tell_price_rises(*, now: datetime) -> int:
+    """Plans became dearer: who has one is told from which renewal on; answers how many. One that fails stops no other."""
+    told = 0
+    for org_id, subscription_id in rises.waiting():
+        try:
+            with transaction.atomic():
+                wallets.lock([org_id])
+                told += rises.tell(subscription_id, now=now) is not None
+        except Exception:
+            log.exception("price_rise_not_told", subscription=subscription_id)
+    return told
 
 
 def earn_plans(*, now: datetime) -> int:

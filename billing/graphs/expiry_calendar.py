@@ -16,18 +16,22 @@ LINE = 75
 def file(grants: Iterable[Credit], *, name: str, host: str, address: str, now: datetime) -> str:
     """One event for each grant of which something is left and whose end is ahead. `name`: the organization's;
     `host`: ours, for the UIDs; `address`: of the page that shows the grants."""
+    open_ = [grant for grant in grants if grant.rest > 0 and grant.expires_at > now]
+    return document([_event(grant, name, host, address, now) for grant in open_], title=f"Credit of {name}")
+
+
+def document(events: Iterable[list[str]], *, title: str) -> str:
+    """The whole file; an event is its lines, unfolded."""
     lines = [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
         "PRODID:-//Purser//Credit expiry//EN",
         "CALSCALE:GREGORIAN",
         "METHOD:PUBLISH",
-        f"X-WR-CALNAME:{text(f'Credit of {name}')}",
+        f"X-WR-CALNAME:{text(title)}",
+        *(line for event in events for line in event),
+        "END:VCALENDAR",
     ]
-    for grant in grants:
-        if grant.rest > 0 and grant.expires_at > now:
-            lines += _event(grant, name, host, address, now)
-    lines.append("END:VCALENDAR")
     return "".join(f"{folded(line)}\r\n" for line in lines)
 
 

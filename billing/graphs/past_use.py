@@ -4,7 +4,7 @@ Reads the hours' rollup, never requests. Tokens are priced by `metering.rating`,
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -78,12 +78,12 @@ class History:
     def tokens_on(self, day: datetime, model_ids: frozenset[int]) -> int:
         return sum(self.used.get(model_id, {}).get(day, Used()).tokens for model_id in model_ids)
 
-    def tokens_by_month(self, model_id: int) -> list[int]:
-        """The oldest month of thirty days first."""
-        days = self.used.get(model_id, {})
+    def tokens_by_month(self, model_ids: Collection[int]) -> list[int]:
+        """Of these models together, the oldest month of thirty days first."""
+        days = [(day, one.tokens) for model_id in model_ids for day, one in self.used.get(model_id, {}).items()]
         length = periods.DAY * MONTH_DAYS
         starts = [self.span.start + length * at for at in range(self.months)]
-        return [sum(one.tokens for day, one in days.items() if start <= day < start + length) for start in starts]
+        return [sum(tokens for day, tokens in days if start <= day < start + length) for start in starts]
 
     def per_million(self, model_id: int) -> Decimal | None:
         """What this usage of a model costs at list, in USD per million tokens; up to the cent, so that no contract looks

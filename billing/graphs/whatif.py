@@ -6,7 +6,7 @@ last day is today so far. Start reading at `options`.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -69,27 +69,52 @@ class Hits:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """A contract on one model that might be: its terms, and a whole month of it."""
+    """A contract that might be, or that there is: its models, its terms, and a whole month of it."""
 
-    model_id: int
+    model_ids: frozenset[int]
     terms: Terms
     pool: Pool
 
     @classmethod
-    def of(cls, model_id: int, agreed: Terms) -> "Promise":
+    def of(cls, model_ids: Collection[int], agreed: Terms) -> "Promise":
         """`agreed`: terms that `contracts.terms.check` let pass."""
         pool = terms.pool(agreed, agreed.starts_on)
         if pool is None:
             raise ValueError("a contract has an amount to pay")
-        return cls(model_id, agreed, pool)
+        return cls(frozenset(model_ids), agreed, pool)
+
+    def committed(self, past: History) -> Decimal:
+        return self.pool.amount * past.months
+
+    def overage(self, past: History) -> Decimal:
+        return sum((self.pool.overage(tokens) for tokens in past.tokens_by_month(self.model_ids)), ZERO)
 
     def overage_tokens(self, past: History) -> int:
-        return sum(max(0, tokens - self.pool.tokens) for tokens in past.tokens_by_month(self.model_id))
+        return sum(max(0, tokens - self.pool.tokens) for tokens in past.tokens_by_month(self.model_ids))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the organization has now: plans by id, and contracts, which stay whatever else it chooses: they never end early.
+    `next`: the plans it has from `changes_at` on, where a change is scheduled."""
+
+    plans: frozenset[int] = frozenset()
+    contracts: tuple[Promise, ...] = ()
+    next: frozenset[int] | None = None
+    changes_at: datetime | None = None
+
+    @property
+    def reserved(self) -> frozenset[int]:
+        """The models of its contracts."""
+        return frozenset(model_id for one in self.contracts for model_id in one.model_ids)
+
+
+NOTHING = Held()
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One way to pay for the same usage, in USD exactly. `current`: what the organization has now."""
+    """One way to pay for the same usage, in USD exactly. `current`: what the organization has now; `coming`: has soon."""
 
     plans: tuple[Plan, ...]
     promise: Promise | None
@@ -99,6 +124,7 @@ class Option:
     credit_usd: Decimal
     hits: Hits
     current: bool = False
+    coming: bool = False
 
     @property
     def contract_usd(self) -> Decimal:
@@ -118,50 +144,55 @@ def options(
     catalog: Catalog,
     *,
     now: datetime,
-    current: frozenset[int] = frozenset(),
+    held: Held = NOTHING,
     promise: Promise | None = None,
 ) -> list[Option]:
-    """The cheapest first. Two queries, however many plans there are. `current`: the ids of the plans it has now."""
-    found = ways(catalog, now=now, current=current, promise=promise)
+    """The cheapest first. Two queries, however many plans there are. `promise`: one that might be."""
+    found = ways(catalog, now=now, held=held, promise=promise)
     plans = {plan.id: plan for held, _ in found for plan in held}
     daily = _days_beyond(org_id, past, list(plans.values()), now)
-    minutes = _minutes_beyond(org_id, past.span, catalog, found)
+    minutes = _minutes_beyond(org_id, past.span, catalog, found, held)
     priced = [
-        _option(past, way, _together([daily[plan.id] for plan in way[0]], minutes.get(place, 0)), current)
+        _option(past, way, _together([daily[plan.id] for plan in way[0]], minutes.get(place, 0)), held)
         for place, way in enumerate(found)
     ]
     return sorted(priced, key=lambda option: option.total)
 
 
-def ways(catalog: Catalog, *, now: datetime, current: frozenset[int], promise: Promise | None) -> list[Way]:
-    """Pay as you go, each plan that still has a model, and what it has now; each with the contract too, unless the plan
-    covers that model: one or the other does (A21)."""
+def ways(catalog: Catalog, *, now: datetime, held: Held, promise: Promise | None) -> list[Way]:
+    """Pay as you go, each plan that still has a model, what it has now and soon; each with the contract too that might be.
+    A plan or a contract covers a model, never both (A21). The contracts there are belong to each way."""
     gone = {model.id for model in catalog.models if model.is_retired(now)}
-    mixes: list[tuple[Plan, ...]] = [(), *((plan,) for plan in catalog.plans if plan.covers - gone)]
-    held = tuple(plan for plan in catalog.plans if plan.id in current)
-    if held not in mixes:
-        mixes.append(held)
+    sold = (plan for plan in catalog.plans if plan.covers - gone and not plan.covers & held.reserved)
+    mixes: list[tuple[Plan, ...]] = [(), *((plan,) for plan in sold)]
+    for had in (held.plans, held.next or frozenset()):
+        mix = tuple(plan for plan in catalog.plans if plan.id in had)
+        if mix not in mixes:
+            mixes.append(mix)
     found: list[Way] = []
     for mix in mixes:
         found.append((mix, None))
-        if promise and not any(promise.model_id in plan.covers for plan in mix):
+        covered = held.reserved.union(*(plan.covers for plan in mix))
+        if promise and not promise.model_ids & covered:
             found.append((mix, promise))
     return found
 
 
-def _option(past: History, way: Way, hits: Hits, current: frozenset[int]) -> Option:
+def _option(past: History, way: Way, hits: Hits, held: Held) -> Option:
     plans, promise = way
-    covered = {model_id for plan in plans for model_id in plan.covers} | ({promise.model_id} if promise else set())
-    months = past.tokens_by_month(promise.model_id) if promise else []
+    promises = [*held.contracts, *([promise] if promise else [])]
+    covered = {model_id for one in plans for model_id in one.covers}.union(*(one.model_ids for one in promises))
+    had = {plan.id for plan in plans}
     return Option(
         plans,
         promise,
         plan_usd=sum((plan.price_usd for plan in plans), ZERO) * past.months,
-        committed_usd=sum((promise.pool.amount for _ in months), ZERO) if promise else ZERO,
-        overage_usd=sum((promise.pool.overage(tokens) for tokens in months), ZERO) if promise else ZERO,
+        committed_usd=sum((one.committed(past) for one in promises), ZERO),
+        overage_usd=sum((one.overage(past) for one in promises), ZERO),
         credit_usd=sum((past.of(model_id).cost for model_id in past.used if model_id not in covered), ZERO),
         hits=hits,
-        current=promise is None and {plan.id for plan in plans} == current,
+        current=promise is None and had == held.plans,
+        coming=promise is None and held.next is not None and had == held.next and had != held.plans,
     )
 
 
@@ -187,15 +218,16 @@ def _days_beyond(org_id: int, past: History, plans: Sequence[Plan], now: datetim
     return found
 
 
-def _minutes_beyond(org_id: int, over: Span, catalog: Catalog, found: Sequence[Way]) -> dict[int, int]:
+def _minutes_beyond(org_id: int, over: Span, catalog: Catalog, found: Sequence[Way], held: Held) -> dict[int, int]:
     """Place of a way -> minutes in which more was asked of one of its models than its tier lets through. The limits of a
-    contract are its own and not known here."""
+    contract are its own and not counted here."""
     limited = []
     for place, (plans, promise) in enumerate(found):
         tiers = {model_id: plan.tier for plan in plans for model_id in plan.covers}
+        reserved = held.reserved | (promise.model_ids if promise else frozenset())
         for model in catalog.models:
             windows = model.tiers.get(tiers.get(model.id, PAYG))
-            if windows is not None and (promise is None or promise.model_id != model.id):
+            if windows is not None and model.id not in reserved:
                 limited.append((place, model.id, windows.tokens_per_minute, windows.requests_per_minute))
     known = past_use.by_the_minute(over)
     with connection.cursor() as cursor:

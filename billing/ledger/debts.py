@@ -97,7 +97,7 @@ def forgive(org_id: int, amount: Decimal, *, reason: str, nonce: UUID, by: int, 
             raise ForgivenessRefused("This form was used for another amount.")
         return amount
     owed = -Account.objects.get(pk=accounts.of(org_id, Code.CLAWBACK_DEBT)).balance
-    _check(amount, owed, reason)
+    check(amount, owed, reason)
     debt_id = accounts.of(org_id, Code.CLAWBACK_DEBT)
     entry = Entry(
         org_id, Code.BAD_DEBT, debt_id, amount, "debt_forgiven", key, cause, now, note=reason.strip()
@@ -106,7 +106,8 @@ def forgive(org_id: int, amount: Decimal, *, reason: str, nonce: UUID, by: int, 
     return amount
 
 
-def _check(amount: Decimal, owed: Decimal, reason: str) -> None:
+def check(amount: Decimal, owed: Decimal, reason: str) -> None:
+    """What staff let go of is owed, within what one person may, and has a reason. Raises ForgivenessRefused."""
     try:
         usd(amount)
     except NotMoney as error:

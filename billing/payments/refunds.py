@@ -27,6 +27,8 @@ __all__ = ["NotMade", "Order", "Outcome", "RefundRefused", "Unknown", "poll", "r
 log = structlog.get_logger(__name__)
 
 REASON_LENGTH = 500
+BY_RULE = "plan:"
+"""How the keys of refunds begin that the rules ask for, not staff."""
 BY_STAFF = "requested_by_customer"
 """The reason at Stripe of what staff refund."""
 FRAUDULENT = "fraudulent"
@@ -152,7 +154,7 @@ def give_back(intent: Intent, amount_cents: int, *, key: str, reason: str, now: 
     transaction under the wallet's lock; the clock sends it. The same key is refunded once. None: nothing can be refunded
     here, as while the payment is disputed.
     """
-    if earlier := Refund.objects.filter(key=f"plan:{key}").first():
+    if earlier := Refund.objects.filter(key=f"{BY_RULE}{key}").first():
         return earlier
     payment = reversals.payment_of(intent, intent.charge_id)
     cents = min(amount_cents, to_cents(cents_down(whereabouts.unearned(payment))))
@@ -162,7 +164,7 @@ def give_back(intent: Intent, amount_cents: int, *, key: str, reason: str, now: 
         wallet_id=intent.wallet_id,
         intent=intent,
         amount_cents=cents,
-        key=f"plan:{key}",
+        key=f"{BY_RULE}{key}",
         reason=reason,
         stripe_reason=BY_STAFF,
         created_at=now,
@@ -194,6 +196,10 @@ def settle(told: Outcome, intent_id: UUID, *, now: datetime) -> Refund:
         if wanted in (RefundState.SUCCEEDED, RefundState.FAILED):
             refund.settled_at = now
             _post(refund, intent, before, now)
+            if wanted == RefundState.FAILED and refund.key.startswith(BY_RULE):
+                # Nobody here asked for it, so nobody waits for its outcome: staff send the money another way.
+                refund.needs_review = True
+                log.error("promised_refund_failed", refund=str(refund.pk), org_id=refund.wallet_id, code=code)
         log.info("refund_moved", refund=str(refund.pk), before=before.value, after=wanted.value)
     refund.save()
     return refund

@@ -8,8 +8,9 @@ version (`versions.py`).
 from dataclasses import dataclass
 
 from billing import periods
-from billing.contracts import terms
+from billing.contracts import ending, terms
 from billing.settlement import closing
+from billing.subscriptions import arrears, calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,11 @@ class Rules:
 
     contract_months: int = terms.MONTHS
     complete_hours: int = closing.AT_LATEST // periods.HOUR
-    # Rules of rooms that are not built here yet; the tests of `policies` name the constants that belong in their place.
-    contract_told_days: int = 60  # contracts.ending.TOLD_BEFORE
-    grace_days: int = 7  # subscriptions.calendar.GRACE
-    arrears_days: int = 60  # how long used days of grace are charged first when a plan is bought again (A11)
-    aws_wait_days: int = 30  # until an organization that left AWS may become an ordinary Team (A48)
+    contract_told_days: int = ending.TOLD_BEFORE.days
+    grace_days: int = calendar.GRACE.days
+    arrears_days: int = arrears.WITHIN.days
+    aws_wait_days: int = 30
+    """Until an organization that left AWS may become an ordinary Team (A48): the room of that rule is not built yet."""
 
 
 @dataclass(frozen=True, slots=True)

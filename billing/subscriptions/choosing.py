@@ -274,7 +274,7 @@ def _schedule(running: Subscription, plan: Plan | None, by: int, now: datetime) 
         _withdraw(earlier, by, now)
     change = Change.objects.create(
         wallet_id=running.wallet_id, subscription=running, plan_id=plan.id if plan else None, effective_at=running.ends_at,
-        made_by_id=by, made_at=now,
+        price_cents=refusals.price_cents(plan) if plan else None, made_by_id=by, made_at=now,
     )  # fmt: skip
     cover.date_ahead(running, now=now)
     telling.scheduled(running, change, now=now)

@@ -1,6 +1,7 @@
 """The tables of plans: subscriptions, what they cover, their paid periods, and what was quoted, charged and scheduled."""
 
 import uuid
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
@@ -21,6 +22,8 @@ class State(models.TextChoices):
     ENDED = "ended", "Ended"
 
 
+NOTICE = timedelta(days=30)
+"""So long before the renewal at which it holds a higher price is told of (A32)."""
 PAID_STATES = (State.ACTIVE, State.PAST_DUE, State.SUSPENDED)
 """What has begun and has not ended: at least one period of it was paid."""
 OPEN_STATES = (State.INCOMPLETE, *PAID_STATES)
@@ -232,11 +235,12 @@ class PaidPeriod(models.Model):
 
 class Change(models.Model):
     """What happens at the period's end: another plan, or (None) the end. One at most is pending; what was withdrawn or has
-    happened stays as it was said (trigger)."""
+    happened stays as it was said (trigger). `price_cents`: what that plan cost a month when it was chosen."""
 
     wallet = models.ForeignKey(Wallet, models.PROTECT, db_column="org_id", related_name="+")
     subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="changes")
     plan = models.ForeignKey(Plan, models.PROTECT, null=True, related_name="+")
+    price_cents = models.BigIntegerField(null=True)
     effective_at = models.DateTimeField()
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     made_at = models.DateTimeField()
@@ -254,5 +258,37 @@ class Change(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(withdrawn_at__isnull=True) | Q(applied_at__isnull=True), name="plan_change_ends_one_way"
+            ),
+            models.CheckConstraint(
+                condition=Q(price_cents__isnull=True)
+                | Q(plan__isnull=False, price_cents__gt=0, price_cents__lte=MOST_CENTS),
+                name="plan_change_price_bounded",
+            ),
+        ]
+
+
+class PriceRise(models.Model):
+    """A customer was told that his plan costs more from a renewal on, 30 days ahead at least (A32). Written once."""
+
+    wallet = models.ForeignKey(Wallet, models.PROTECT, db_column="org_id", related_name="+")
+    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="rises")
+    plan = models.ForeignKey(Plan, models.PROTECT, related_name="+")
+    from_cents = models.BigIntegerField()
+    to_cents = models.BigIntegerField()
+    told_at = models.DateTimeField()
+    effective_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "plan_price_rise"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subscription", "plan", "to_cents", "effective_at"], name="plan_price_rise_told_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(from_cents__gt=0, to_cents__gt=F("from_cents"), to_cents__lte=MOST_CENTS),
+                name="plan_price_rise_bounded",
+            ),
+            models.CheckConstraint(
+                condition=Q(effective_at__gte=F("told_at") + NOTICE), name="plan_price_rise_told_in_time"
             ),
         ]

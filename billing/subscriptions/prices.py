@@ -3,6 +3,7 @@
 A proration is defined as whole cents, rounded down (A27); amounts are cents, spans half-open and in UTC.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 SMALLEST = 50
@@ -17,6 +18,33 @@ def difference(*, new_cents: int, charged_cents: int, now: datetime, start: date
     """
     due = share(max(new_cents - charged_cents, 0), end - max(now, start), end - start)
     return due if due >= SMALLEST else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """A higher price that a customer was told of: cents a month, and the renewal from which on it holds."""
+
+    cents: int
+    effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What a customer pays for his plan: cents a month `since` its running period began, or, of one that is scheduled, what
+    he was shown. `rises`: what he was told it becomes."""
+
+    cents: int
+    since: datetime
+    rises: tuple[Rise, ...] = ()
+
+
+def renewal(offered_cents: int, agreed: Agreed, *, starts_at: datetime) -> int:
+    """What a period costs that starts then: as offered, and never more than was agreed to, or told of in time (A32).
+
+    A rise has its chance at the first renewal from which it holds: one that was overtaken by a lower price is over.
+    """
+    told = [rise.cents for rise in agreed.rises if agreed.since < rise.effective_at <= starts_at]
+    return min(offered_cents, max([agreed.cents, *told]))
 
 
 def grace_used(price_cents: int, *, start: datetime, used_until: datetime, end: datetime) -> int:

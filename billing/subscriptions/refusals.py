@@ -74,8 +74,8 @@ def is_covered_otherwise(org_id: int, models: Collection[int], *, now: datetime)
 
 
 def all_retired(model_ids: Collection[int], at: datetime) -> bool:
-    models = [model for model in current.latest().models if model.id in model_ids]
-    return all(model.is_retired(at) for model in models)
+    retired = current.latest().retired_from(model_ids)
+    return retired is not None and retired <= at
 
 
 def said(cents: int) -> str:
@@ -83,5 +83,5 @@ def said(cents: int) -> str:
 
 
 def _retires_before(offered: Plan, end: datetime) -> bool:
-    ends = [model.refused_from for model in current.latest().models if model.id in offered.covers]
-    return all(at is not None and at < end for at in ends)
+    retired = current.latest().retired_from(offered.covers)
+    return retired is not None and retired < end

@@ -14,8 +14,9 @@ from billing.payments import card_charges, declines
 from billing.payments.card_charges import CannotCharge, CardOrder, ChargeUnderWay
 from billing.payments.models import OPEN_STATES as OPEN_PAYMENTS
 from billing.payments.models import Intent, Purpose
-from billing.subscriptions import beginning, calendar, cover, ending, refusals, telling, upgrading
-from billing.subscriptions.models import Charge, Ended, Kind, PaidPeriod, State, Subscription
+from billing.subscriptions import beginning, calendar, cover, ending, prices, refusals, rises, telling, upgrading
+from billing.subscriptions.models import Change, Charge, Ended, Kind, PaidPeriod, State, Subscription
+from billing.subscriptions.prices import Agreed
 from billing.subscriptions.refusals import PlanRefused
 
 log = structlog.get_logger(__name__)
@@ -89,10 +90,19 @@ def _renew(running: Subscription, now: datetime) -> UUID | None:
 
 def next_cents(running: Subscription, plan_id: int) -> int:
     """Cents of the next period, if it is of this plan. Nobody who has a plan pays more for it than he agreed to: a higher
-    price reaches him only with notice (A32), which is not given yet; a lower one at once."""
-    price = refusals.price_cents(refusals.plan(plan_id))
+    price reaches him only with notice (A32), a lower one at once. What is scheduled costs at most what was shown."""
+    assert running.ends_at is not None, "what is renewed was paid"
+    offered = refusals.price_cents(refusals.plan(plan_id))
     last = running.periods.filter(number=running.number).order_by("-part").values_list("plan_id", flat=True).first()
-    return min(price, running.price_cents) if last == plan_id else price
+    if last == plan_id:
+        return prices.renewal(offered, rises.of(running), starts_at=running.ends_at)
+    chosen = running.changes.filter(plan=plan_id, withdrawn_at=None).order_by("-pk").first()
+    return prices.renewal(offered, chosen_at(chosen, offered), starts_at=running.ends_at) if chosen else offered
+
+
+def chosen_at(change: Change, offered_cents: int) -> Agreed:
+    """What a plan that is scheduled was shown to cost."""
+    return Agreed(offered_cents if change.price_cents is None else change.price_cents, change.effective_at)
 
 
 def _price(running: Subscription) -> int:

@@ -6,7 +6,7 @@ from billing.catalog.models import Plan
 from billing.money import from_cents
 from billing.notices.announcing import Facts, announce
 from billing.notices.models import Kind as Notice
-from billing.subscriptions.models import Change, Charge, Ended, Subscription
+from billing.subscriptions.models import Change, Charge, Ended, PriceRise, Subscription
 
 
 def started(running: Subscription, charge: Charge, *, now: datetime) -> None:
@@ -89,6 +89,17 @@ def scheduled(running: Subscription, change: Change, *, now: datetime) -> None:
 def withdrawn(running: Subscription, change: Change, *, now: datetime) -> None:
     facts = _of_change(running, change) | {"what": "stays"}
     announce(running.wallet_id, Notice.PLAN_CHANGED, key=f"{change.pk}:withdrawn", facts=facts, now=now)
+
+
+def rises(running: Subscription, rise: PriceRise, *, now: datetime) -> None:
+    facts: Facts = {
+        "what": "price",
+        "plan": _name(rise.plan_id),
+        "amount": _usd(rise.to_cents),
+        "before": _usd(rise.from_cents),
+        "at": _at(rise.effective_at),
+    }
+    announce(running.wallet_id, Notice.PLAN_CHANGED, key=f"price:{rise.pk}", facts=facts, now=now)
 
 
 def _of_change(running: Subscription, change: Change) -> dict[str, str | int | bool | None]:

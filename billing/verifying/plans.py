@@ -52,6 +52,19 @@ CHECKS = (
                 OR EXISTS (SELECT FROM dispute d WHERE d.intent_id = i.id)))""",
     ),
     Check(
+        "plan_price_told",
+        "a renewal costs no more than the period before it, or than was told of 30 days ahead",
+        f"""
+        SELECT p.org_id, p.id AS fee, p.price_cents, b.price_cents AS before FROM subscription_period p
+        JOIN LATERAL (
+            SELECT b.plan_id, b.price_cents, b.starts_at FROM subscription_period b
+            WHERE b.subscription_id = p.subscription_id AND b.number = p.number - 1 ORDER BY b.part DESC LIMIT 1) b ON true
+        WHERE {ours("p.org_id")} AND p.paid_at >= %(since)s AND p.part = 0 AND p.plan_id = b.plan_id
+            AND p.price_cents > b.price_cents AND NOT EXISTS (
+                SELECT FROM plan_price_rise r WHERE r.subscription_id = p.subscription_id AND r.plan_id = p.plan_id
+                    AND r.to_cents >= p.price_cents AND r.effective_at <= p.starts_at)""",
+    ),
+    Check(
         "plan_without_paid_period",
         "a plan that runs was paid for, for the period it says; a paid period was paid by a payment that succeeded",
         f"""

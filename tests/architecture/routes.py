@@ -63,6 +63,8 @@ PAGES = (
     Page("billing:purchase_check", MOVE_MONEY, post=302, object="intent_id"),
     Page("billing:purchase_cancel", MOVE_MONEY, post=302, object="intent_id"),
     Page("billing:details", MOVE_MONEY, get=200, post=302, sends=DETAILS),
+    Page("billing:timeline", READ, get=200),
+    Page("billing:timeline_calendar", READ, get=200),
     Page("billing:statements", READ, get=200),
     Page("billing:statement", READ, get=200, object="number"),
     Page("billing:statement_pdf", READ, get=200, object="number"),
@@ -227,6 +229,7 @@ STAFF_KINDS = ("changelist", "add", "history", "delete", "change")
 """The pages Django makes for every table shown there: `admin:<app>_<table>_<kind>`."""
 STAFF_ACTS = (
     "billing_intent_refund", "billing_wallet_give", "billing_wallet_forgive", "billing_wallet_ceiling",
+    "billing_wallet_let_go",
     "billing_contract_offer", "billing_contract_withdraw", "billing_contract_end",
 )  # fmt: skip
 """What staff can do with one row: a page to ask and to confirm, `admin:<app>_<table>_<act>`."""

@@ -101,6 +101,15 @@ ATTACKS = [
         CHECK, "plan_change_ends_one_way",
     ),
     Attack("delete changes", "DELETE FROM plan_change"),
+    Attack("a change at another price", "UPDATE plan_change SET price_cents = 1"),
+    Attack("a dearer plan from tomorrow on", "UPDATE plan_price_rise SET effective_at = told_at + interval '1 day'"),
+    Attack("what was told was never told", "DELETE FROM plan_price_rise"),
+    Attack(
+        "a price told of a day before",
+        "INSERT INTO plan_price_rise (org_id, subscription_id, plan_id, from_cents, to_cents, told_at, effective_at)"
+        " SELECT org_id, id, plan_id, 5000, 6000, now(), now() + interval '1 day' FROM subscription",
+        CHECK, "plan_price_rise_told_in_time",
+    ),
     Attack(
         "another end of who paid", "UPDATE coverage SET valid_to = valid_to + interval '1 day' WHERE payer <> 3",
         CHECK, "coverage_is_dated_ahead",

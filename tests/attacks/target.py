@@ -23,6 +23,7 @@ from billing.payments.models import Intent, Refund
 from billing.payments.outcomes import Paid
 from billing.settlement import ceilings
 from billing.statements import issuing
+from billing.subscriptions.models import PriceRise
 from billing.webhooks.models import InboxEvent
 from orgs import keys
 from orgs.models import Role, User
@@ -117,6 +118,10 @@ def made() -> Target:
     base.flip(theirs.pk, Payer.CREDITS, now)
     _contracted(alice, now)
     running = plans.begun(theirs, catalog.plan(model), charlie, now=now)
+    PriceRise.objects.create(
+        wallet_id=theirs.pk, subscription=running, plan_id=running.plan_id, from_cents=50_00, to_cents=60_00, told_at=now,
+        effective_at=now + timedelta(days=31),
+    )  # fmt: skip
     flows.cancel_plan(theirs.pk, running.public_id, by=charlie.pk, now=now)
     LogEntry.objects.create(user=alice, object_repr="x", action_flag=CHANGE, change_message="Looked.")
     grants = {grant.payment_id: grant.account_id for grant in CreditGrant.objects.filter(wallet_id=acme.pk)}

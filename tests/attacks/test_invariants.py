@@ -53,7 +53,7 @@ def test_rows_of_money_refuse_to_be_emptied() -> None:
     money = (
         "account accrual credit_grant dispute dispute_movement inbox_event ledger_period notice payment_intent price refund"
         " stripe_customer transfer transfer_note usage_reversal usage_seen wallet subscription subscription_period"
-        " subscription_model plan_quote plan_charge plan_change coverage"
+        " subscription_model plan_quote plan_charge plan_change plan_price_rise coverage"
     )
     assert set(money.split()) <= set(asked(has))
     days = "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'"

@@ -37,6 +37,7 @@ PRIVATE = {
     "plans": "/o/acme/plans",
     "what-if": "/o/acme/plans/what-if?model=gpt-oss-120b&tokens=40&price=0.30&overage=0.36",
     "billing": "/o/acme/billing",
+    "timeline": "/o/acme/timeline?all=1",
     "buy": "/o/acme/billing/buy",
     "keys": "/o/acme/keys",
     "new-key": "/o/acme/keys/new",
@@ -58,6 +59,7 @@ STAFF = {
     "admin-organization": "/admin/orgs/organization/{organization}/change/",
     "admin-model": "/admin/billing/aimodel/{model}/change/",
     "admin-refused": "/admin/billing/refusedusage/",
+    "admin-plans": "/admin/billing/subscription/",
 }
 PUBLIC = {
     "sign-in": "/accounts/login/",

@@ -2,10 +2,13 @@
 
 from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID, uuid4
 
 from billing import flows, periods
 from billing.contracts.collecting import NothingToPay
 from billing.contracts.models import Contract
+from billing.ledger import receivables
 from billing.payments.models import PaymentMethod
 from tests.crash.paths import Path, Scene, moment, task
 from tests.crash.world import World
@@ -48,6 +51,25 @@ def card_is_refused(world: World) -> Scene:
     return {**scene, "at": (second + MINUTE).isoformat()}
 
 
+def to_let_go(world: World) -> Scene:
+    """Staff write off what the bank refused, and the clock collects nothing of it any more."""
+    scene = card_is_refused(world)
+    owed = receivables.owed(int(scene["org"]))
+    return {**scene, "amount": f"{owed:.2f}", "nonce": str(uuid4()), "by": world.staff.pk}
+
+
+def let_go(scene: Scene) -> None:
+    """By the flow, not by its page, as `pay`."""
+    flows.forgive_receivable(
+        int(scene["org"]), Decimal(str(scene["amount"])), reason="They are broke", nonce=UUID(str(scene["nonce"])),
+        by=int(scene["by"]), now=moment(scene),
+    )  # fmt: skip
+
+
+def let_go_again(world: World, scene: Scene) -> None:
+    let_go(scene)
+
+
 def begin(scene: Scene) -> None:
     task("tasks.bring_contracts_forward", now=moment(scene))
 
@@ -81,5 +103,7 @@ PATHS = (
     Path("begin a contract", first_comes, begin, BEGUN),
     Path("charge a contract", month_is_due, collect, COLLECTED),
     Path("charge a contract unheard", month_is_due, collect, COLLECTED, webhooks=False),
+    Path("let go of a contract", to_let_go, let_go, frozenset({"flows.forgive_receivable"}), again=let_go_again,
+         later=(NEXT_TRY,)),
     Path("pay a contract", card_is_refused, pay, PAID, again=pay_again, later=(NEXT_TRY,)),
-)
+)  # fmt: skip

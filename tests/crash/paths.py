@@ -30,6 +30,7 @@ MOVES_NO_MONEY = {
 """These only read, make room, forbid, or promise: they are in no path."""
 TELLS_PEOPLE = {
     "flows.tell_low_balances", "tasks.tell_low_balances", "tasks.tell_expiring_credit", "tasks.send_notices",
+    "flows.tell_price_rises", "tasks.tell_price_rises",
 }  # fmt: skip
 """In no path either, though the clock goes on starting them."""
 

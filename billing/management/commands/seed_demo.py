@@ -18,7 +18,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from billing import flows
-from billing.management import demo
+from billing.management import demo, promised
 from billing.money import NotMoney, to_cents, usd
 from billing.payments import collecting, polling
 from billing.payments.models import Intent, State
@@ -29,6 +29,7 @@ from sandbox.stripe.client import Admin
 
 PROMOTION_DAYS = 365
 HISTORY_CREDIT = Decimal(150)
+STAFF = "staff@demo.example"
 MOST_HISTORY = 35
 """Days. Older usage would not be accepted from a gateway either."""
 
@@ -43,6 +44,7 @@ class Wanted:
     paid: bool
     staff: bool
     history: int
+    promises: bool
 
 
 class Command(BaseCommand):
@@ -60,6 +62,11 @@ class Command(BaseCommand):
             metavar="DAYS",
             help="days of made-up traffic it has behind it (at most 35)",
         )
+        parser.add_argument(
+            "--promises",
+            action="store_true",
+            help="subscribe it to a plan through the Stripe sandbox, and reserve capacity from next month on",
+        )
         parser.add_argument("--staff", action="store_true", help="make a staff account too")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -75,6 +82,9 @@ class Command(BaseCommand):
             demo.live_through(organization, wanted.history, HISTORY_CREDIT, now=now)
         if wanted.credit:
             _buy(organization, owner, wanted) if wanted.paid else _promote(organization, wanted, now)
+        if wanted.promises:
+            with local.provide_stripe() as sandbox_url:
+                promised.promise(organization, owner, _person(STAFF, now), stripe=Admin.at(sandbox_url))
         report = {
             "address": settings.PUBLIC_URL + reverse("billing:overview", kwargs={"slug": organization.slug}),
             "email": owner.email,
@@ -104,7 +114,9 @@ class Command(BaseCommand):
         if not 0 <= options["history"] <= MOST_HISTORY:
             raise CommandError(f"--history is from 0 to {MOST_HISTORY} days.")
         kind = Kind(options["kind"])
-        return Wanted(options["slug"], kind, credit, options["paid"], options["staff"], options["history"])
+        return Wanted(
+            options["slug"], kind, credit, options["paid"], options["staff"], options["history"], options["promises"]
+        )
 
 
 def _person(email: str, now: datetime) -> User:
@@ -173,12 +185,11 @@ def _buy(organization: Organization, owner: User, wanted: Wanted) -> None:
 
 
 def _staff(now: datetime) -> dict[str, str]:
-    email = "staff@demo.example"
-    person = _person(email, now)
+    person = _person(STAFF, now)
     if not person.is_superuser:
         person.is_staff = person.is_superuser = True
         person.save(update_fields=["is_staff", "is_superuser"])
-    return {"staff_email": email, "staff_password": _word("password", email)}
+    return {"staff_email": STAFF, "staff_password": _word("password", STAFF)}
 
 
 def _word(purpose: str, name: str) -> str:

@@ -66,7 +66,7 @@ def failed(facts: Facts, about: About) -> Letter:
 
 
 def changed(facts: Facts, about: About) -> Letter:
-    """Scheduled, withdrawn, stopped by a dispute, or going on after it."""
+    """Scheduled, withdrawn, dearer, stopped by a dispute, or going on after it."""
     plan, what = facts.text("plan"), facts.text("what")
     match what:
         case "ends":
@@ -81,6 +81,11 @@ def changed(facts: Facts, about: About) -> Letter:
         case "stays":
             return _changed(about, f"{plan} goes on", "Withdrawn", (
                 f"What was scheduled for {facts.moment('at')} does not happen.",
+            ))  # fmt: skip
+        case "price":
+            return _changed(about, f"{plan} costs {facts.money('amount')} a month from {facts.moment('at')}", "New price", (
+                f"{about.name} pays {facts.money('before')} a month now, and until then.",
+                "Nothing has to be done. To leave or to change the plan, do it before: it costs nothing.",
             ))  # fmt: skip
         case "suspended":
             return _changed(about, f"{plan} is suspended", "Disputed", (

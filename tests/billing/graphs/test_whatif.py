@@ -20,7 +20,7 @@ from billing.contracts.terms import Terms
 from billing.coverage.models import Payer
 from billing.graphs import past_use, whatif, whatif_drawing
 from billing.graphs.past_use import Days, History
-from billing.graphs.whatif import Option, Promise
+from billing.graphs.whatif import Held, Option, Promise
 from billing.ledger import balances
 from billing.money import ZERO
 from orgs.models import ApiKey, Organization, User
@@ -69,7 +69,7 @@ def ways(org: Organization, offer: Catalog, days: Days = Days.MONTH, **other: An
 
 
 def promise(model: AIModel, millions: int = 10, per_million: str = "0.50", overage: str = "0.80") -> Promise:
-    return Promise.of(model.pk, Terms(millions * M, Decimal(per_million), Decimal(overage), date(2026, 5, 1)))
+    return Promise.of([model.pk], Terms(millions * M, Decimal(per_million), Decimal(overage), date(2026, 5, 1)))
 
 
 def plan(offer: Catalog, slug: str) -> Plan:
@@ -116,7 +116,7 @@ def test_a_commitment_is_paid_each_month_used_or_not_and_no_month_helps_another(
     assert (found["contract"].committed_usd, found["contract"].overage_usd) == (15, Decimal("1.60"))
     assert found["code-pro"].plan_usd == 150
     assert found[""].total == Decimal("6.65")
-    assert past(acme, Days.QUARTER).tokens_by_month(gpt.pk) == [12 * M, 0, 7 * M]
+    assert past(acme, Days.QUARTER).tokens_by_month([gpt.pk]) == [12 * M, 0, 7 * M]
 
 
 def test_tokens_cost_what_they_cost_when_they_were_used(acme: Organization, key: ApiKey, offer: Catalog) -> None:
@@ -229,7 +229,7 @@ def test_now_is_what_the_organization_has(acme: Organization, key: ApiKey, gpt: 
     books.accepted(key, gpt, at(5))
     assert [name for name, option in ways(acme, offer, promise=promise(gpt)).items() if option.current] == [""]
     pro = frozenset({plan(offer, "code-pro").id})
-    found = ways(acme, offer, current=pro, promise=promise(gpt))
+    found = ways(acme, offer, held=Held(pro), promise=promise(gpt))
     assert [name for name, option in found.items() if option.current] == ["code-pro"]
 
 
@@ -241,7 +241,7 @@ def test_two_plans_beside_each_other_are_a_way_of_their_own(
     books.accepted(key, glm, at(5, 18), tokens_in=25 * M, tokens_out=0)
     offer = on_sale.load()
     held = frozenset({plan(offer, "code-pro").id, plan(offer, "talk").id})
-    both = ways(acme, offer, current=held)["code-pro+talk"]
+    both = ways(acme, offer, held=Held(held))["code-pro+talk"]
     assert (both.total, both.current) == (100, True)
     assert (both.hits.days, both.hits.tokens, both.hits.closed) == (1, 3 * M, timedelta(hours=18))
 
@@ -253,7 +253,33 @@ def test_a_plan_without_a_model_left_is_compared_only_while_it_is_had(
     row = catalog.plan(gone, "old-pro", rank=9)
     books.accepted(key, gpt, at(5))
     assert "old-pro" not in ways(acme, on_sale.load())
-    assert ways(acme, on_sale.load(), current=frozenset({row.pk}))["old-pro"].current
+    assert ways(acme, on_sale.load(), held=Held(frozenset({row.pk})))["old-pro"].current
+
+
+def test_a_contract_that_there_is_belongs_to_each_way(
+    acme: Organization, key: ApiKey, gpt: AIModel, glm: AIModel, offer: Catalog
+) -> None:
+    """12 M of gpt-oss-120b are 5.00 and 1.60 however glm is paid: it never ends early, and none takes its place."""
+    books.accepted(key, gpt, at(3), tokens_in=12 * M, tokens_out=0)
+    books.accepted(key, glm, at(4), tokens_in=4 * M, tokens_out=0)  # 9.00
+    held = Held(contracts=(promise(gpt),))
+    found = ways(acme, offer, held=held, promise=promise(gpt))
+    assert {name: option.total for name, option in found.items()} == {
+        "": Decimal("15.60"), "code-pro": Decimal("56.60"), "code-max": Decimal("206.60"),
+    }  # fmt: skip
+    assert [name for name, option in found.items() if option.current] == [""]
+    reserved = Held(contracts=(promise(glm, per_million="2"),))
+    assert set(ways(acme, offer, held=reserved)) == {""}, "no plan is sold on a model under contract"
+
+
+def test_what_is_scheduled_is_marked_too(acme: Organization, key: ApiKey, glm: AIModel, offer: Catalog) -> None:
+    books.accepted(key, glm, at(4))
+    pro, larger = (frozenset({plan(offer, slug).id}) for slug in ("code-pro", "code-max"))
+    found = ways(acme, offer, held=Held(larger, next=pro, changes_at=NOW))
+    assert [(name, one.current, one.coming) for name, one in found.items() if one.current or one.coming] == [
+        ("code-pro", False, True), ("code-max", True, False),
+    ]  # fmt: skip
+    assert ways(acme, offer, held=Held(pro, next=frozenset(), changes_at=NOW))[""].coming
 
 
 # --- Drawn -------------------------------------------------------------------------------------------------------------

@@ -10,9 +10,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from billing.catalog.models import Plan
+from billing.contracts.models import Contract
+from billing.graphs import timeline
+from billing.graphs.timeline import Kind as Item
 from billing.ledger import balances
 from billing.ledger.models import CreditGrant
 from billing.metering.models import UsageHour
+from billing.subscriptions.models import Change, Subscription
 from orgs import keys
 from orgs.models import Kind, Organization
 from sandbox.stripe import Running
@@ -67,6 +72,22 @@ def test_credit_is_bought_through_stripe_once(stripe: Running) -> None:
     assert available("acme") == 100
     assert CreditGrant.objects.get().source == "purchase"
     assert stripe.admin.books()["totals"]["net"] == 100_00
+
+
+def test_a_plan_and_a_contract_promised_once(stripe: Running, settings: Any) -> None:
+    settings.STRIPE_TIMEOUT_SECONDS = 20.0  # that Stripe does not answer in time is another story
+    catalog.first_catalog()
+    seed("--slug", "acme", "--promises")
+    seed("--slug", "acme", "--promises")
+
+    org = Organization.objects.get(slug="acme")
+    [plan] = Subscription.objects.filter(wallet=org.pk)
+    assert (plan.state, plan.plan.slug) == ("active", "code-max")
+    assert Change.objects.get(withdrawn_at=None).plan == Plan.objects.get(slug="code-pro")
+    [contract] = Contract.objects.filter(wallet=org.pk)
+    assert (contract.state, contract.amount_cents) == ("accepted", 30_00)
+    kinds = {item.kind for item in timeline.of(org.pk, now=datetime.now(UTC)).items}
+    assert {Item.PLAN_CHANGE, Item.RENEWAL, Item.COMMITMENT, Item.MONTH_CLOSE} <= kinds
 
 
 def test_two_weeks_behind_it_and_the_books_are_right() -> None:

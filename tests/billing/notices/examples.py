@@ -143,6 +143,10 @@ FACTS: dict[str, tuple[Kind, dict[str, str | int | bool | None]]] = {
         Kind.PLAN_CHANGED,
         {"what": "stays", "plan": "Code Max", "next_plan": "Code Pro", "at": "2026-04-30T16:00:00+00:00"},
     ),
+    "plan dearer": (
+        Kind.PLAN_CHANGED,
+        {"what": "price", "plan": "Code Pro", "amount": "60.00", "before": "50.00", "at": "2026-05-31T16:00:00+00:00"},
+    ),
     "plan suspended": (
         Kind.PLAN_CHANGED, {"what": "suspended", "plan": "Code Pro", "until": "2026-04-30T16:00:00+00:00"},
     ),

@@ -6,12 +6,13 @@ from itertools import pairwise
 import pytest
 
 from billing import periods
-from billing.contracts import terms
+from billing.contracts import ending, terms
 from billing.ledger import expiry
 from billing.policies import cancellation, versions
 from billing.policies.cancellation import Rules
 from billing.policies.versions import VERSIONS, Version
 from billing.settlement import closing
+from billing.subscriptions import arrears, calendar
 
 
 def said(rules: Rules | None = None) -> str:
@@ -54,6 +55,9 @@ def test_the_first_version_holds_from_its_day_on(monkeypatch: pytest.MonkeyPatch
 
 def test_figures_come_from_where_the_rules_live() -> None:
     assert Rules().contract_months == terms.MONTHS
+    assert timedelta(days=Rules().contract_told_days) == ending.TOLD_BEFORE
+    assert timedelta(days=Rules().grace_days) == calendar.GRACE == calendar.TRIES[-1]
+    assert timedelta(days=Rules().arrears_days) == arrears.WITHIN
     assert timedelta(hours=Rules().complete_hours) == closing.AT_LATEST == expiry.LATE_WINDOW
 
 

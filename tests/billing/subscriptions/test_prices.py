@@ -75,3 +75,31 @@ def test_it_only_grows_and_never_beyond_the_fee(cents: int, days: int) -> None:
         prices.earned(cents, start=START, end=END, until=until) for until in (day, day + timedelta(days=1))
     )
     assert 0 <= today <= tomorrow <= cents
+
+
+# --- Renewals (A32) --------------------------------------------------------------------------------------------------------
+
+NEXT, AFTER = END, datetime(2027, 3, 31, 10, tzinfo=UTC)
+
+
+def renewal(offered: int, agreed: int, *rises: tuple[int, datetime], at: datetime = NEXT) -> int:
+    told = tuple(prices.Rise(cents, effective_at) for cents, effective_at in rises)
+    return prices.renewal(offered, prices.Agreed(agreed, START, told), starts_at=at)
+
+
+def test_a_renewal_costs_what_was_agreed_to_a_lower_price_at_once_a_higher_one_when_it_was_told_of() -> None:
+    assert [renewal(50_00, 50_00), renewal(45_00, 50_00), renewal(60_00, 50_00)] == [50_00, 45_00, 50_00]
+    assert [renewal(60_00, 50_00, (60_00, AFTER), at=at) for at in (NEXT, AFTER)] == [50_00, 60_00]
+    assert renewal(70_00, 50_00, (60_00, NEXT)) == 60_00, "of the seventy nobody was told"
+    assert renewal(55_00, 50_00, (60_00, NEXT)) == 55_00, "never more than it costs others"
+    assert renewal(60_00, 45_00, (60_00, START)) == 45_00, "it had its chance at the period that runs"
+
+
+@given(CENTS, CENTS, some.lists(some.tuples(CENTS, some.sampled_from([START, NEXT, AFTER])), max_size=4))
+def test_a_renewal_never_costs_more_than_is_offered_nor_than_was_agreed_to_or_told(
+    offered: int, agreed: int, rises: list[tuple[int, datetime]]
+) -> None:
+    costs = renewal(offered, agreed, *rises)
+    assert costs <= offered
+    assert costs <= max([agreed, *(cents for cents, _ in rises)])
+    assert renewal(offered, costs) <= costs

@@ -34,6 +34,8 @@ CRIMES = [
      {"plan_without_paid_period", "plan_payment_placed"}),
     ("a plan that runs longer than was paid", f"UPDATE subscription SET ends_at = ends_at + interval '1 day' WHERE {OURS}",
      {"plan_without_paid_period"}),
+    ("a dearer renewal that nobody was told of", f"{PERIOD} price_cents = price_cents + 1000 WHERE {OURS} AND number = 2",
+     {"plan_price_told"}),
     ("a gap between periods", f"{PERIOD} starts_at = starts_at + interval '1 hour' WHERE {OURS} AND number = 2",
      {"plan_periods_meet", "plan_without_paid_period"}),
     ("cover without a plan",

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from billing import flows
 from billing.catalog.models import AIModel, Plan
 from billing.coverage.models import Payer
-from billing.views import what_if
-from orgs.models import ApiKey, Organization
-from tests.factories import books, catalog
+from orgs.models import ApiKey, Organization, User
+from tests.factories import books, catalog, contracts, plans
 from tests.factories import orgs as people
 
 pytestmark = pytest.mark.usefixtures("at_noon")
@@ -115,13 +115,31 @@ def test_the_sales_contact_is_the_operators(alice_client: Client, a_month: None,
     assert '<a class="link-inline" href="https://example.com/sales">Ask for an offer</a>' in page(alice_client)
 
 
-def test_what_the_organization_has_now_is_marked(
-    alice_client: Client, a_month: None, monkeypatch: pytest.MonkeyPatch
+def test_what_the_organization_has_now_and_soon_is_marked(
+    alice_client: Client, acme: Organization, alice: User, a_month: None, at_noon: datetime
 ) -> None:
-    held = frozenset(Plan.objects.filter(slug="code-max").values_list("pk", flat=True))
-    monkeypatch.setattr(what_if, "plans_now", lambda org_id: held)
-    most = rows(page(alice_client))[-1]
+    larger, pro = (Plan.objects.get(slug=slug) for slug in ("code-max", "code-pro"))
+    running = plans.begun(acme, larger, alice, now=at_noon - 3 * DAY)
+    flows.schedule_plan(acme.pk, running.public_id, pro.pk, by=alice.pk, now=at_noon)
+    shown = rows(page(alice_client))
+    [most] = [row for row in shown if "Code Max" in row]
     assert 'Code Max <span class="tag">Now</span>' in most
+    [soon] = [row for row in shown if "Code Pro" in row]
+    assert 'Code Pro <span class="tag">From <time datetime="2026-05-11T12:41:08Z">11 May</time></span>' in soon
+
+
+def test_a_contract_that_runs_is_in_every_way(
+    alice_client: Client, acme: Organization, alice: User, key: ApiKey, sold: dict[str, AIModel], at_noon: datetime
+) -> None:
+    contracts.running(acme, alice, sold["gpt-oss-120b"])
+    books.accepted(key, sold["gpt-oss-120b"], at_noon - 3 * DAY, tokens_in=12 * M, tokens_out=0, payer=Payer.CONTRACT)
+    books.charged(now=at_noon)
+    shown = page(alice_client)
+    assert "Your reserved capacity of gpt-oss-120b is in each of them" in shown
+    [payg] = [row for row in rows(shown) if "Pay as you go" in row]
+    assert '<span class="tag">Now</span>' in payg
+    assert '<data value="6.6">$6.60</data>' in payg
+    assert alice_client.get("/o/acme/plans/what-if?model=gpt-oss-120b").status_code == 404
 
 
 def test_ninety_days_say_which_are_known_by_the_minute(alice_client: Client, a_month: None) -> None:
@@ -193,5 +211,5 @@ def test_what_if_costs_the_same_for_much_and_little(
     books.charged(now=at_noon)
     path = "/o/acme/plans/what-if?days=90&model=model-0&tokens=20&price=1&overage=1"
     alice_client.get(path)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(12):
         alice_client.get(path)
