@@ -7,7 +7,6 @@ from django.db import connection, transaction
 from billing.ledger.audit import Scope
 from tests import verified
 
-
 NOBODYS = {"inbox_stuck", "document_numbers"}
 """A message from outside is nobody's before it is understood; the house numbers its documents for all."""
 
