@@ -64,7 +64,7 @@ def _filled() -> set[str]:
 
 def last_happening() -> datetime:
     with _planned_once() as cursor:
-        at: datetime | None = cursor.execute(LAST_HAPPENING, prepare=True).fetchone()[0]
+        (at,) = cursor.execute(LAST_HAPPENING, prepare=True).fetchone() or (None,)
     return at or datetime.now(UTC)
 
 
@@ -73,7 +73,7 @@ def _ask(checks: Iterable[Check], scope: Scope) -> Iterator[Difference]:
     with _planned_once() as cursor:
         for check in checks:
             cursor.execute(check.sql, scope.values(), prepare=True)
-            names = [column.name for column in cursor.description]
+            names = [column.name for column in cursor.description or ()]
             for row in cursor.fetchall():
                 yield Difference(check.name, row[0], dict(zip(names[1:], row[1:])))
 

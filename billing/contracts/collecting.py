@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from billing.contracts import months, overage, signing, terms
+from billing.contracts import months, signing, terms
 from billing.contracts.models import Contract, State
 from billing.contracts.monthly import ContractDue, Stage
 from billing.ledger import receivables
@@ -20,9 +20,9 @@ from billing.money import from_cents
 from billing.notices.announcing import announce
 from billing.notices.models import Kind
 from billing.payments import card_charges, declines
-from billing.payments.models import Purpose
+from billing.payments.models import Intent, Purpose
 from billing.payments.models import State as Paid
-from billing.payments.outcomes import Settled
+from billing.payments.outcomes import UNAPPLIED, Settled
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +35,9 @@ PUT_OFF = timedelta(minutes=1)
 AT_ONCE = 500
 WAITING = (Stage.DUE, Stage.NO_CARD, Stage.UNPAID)
 NO_CARD = "There is no saved card that can be charged."
+ANOTHER_AMOUNT = (
+    "What arrived is another amount than was charged. We are looking into it, and charge nothing meanwhile."
+)
 
 
 class NothingToPay(ValueError):
@@ -99,16 +102,31 @@ def _paid_otherwise(one: ContractDue, now: datetime) -> None:
 
 def heard(settled: Settled, *, now: datetime) -> None:
     """What became of a payment, in the transaction that settled it. Of one that is not for a contract nothing."""
-    one = ContractDue.objects.select_related("contract", "month").filter(intent=settled.intent_id).first()
-    if one is None:
+    intent = Intent.objects.filter(pk=settled.intent_id, purpose=Purpose.CONTRACT).first()
+    if intent is None:
         return
-    if settled.state == Paid.SUCCEEDED and one.stage != Stage.PAID:
-        one.paid_at = now
-        _move(one, Stage.PAID)
-        _began(one, now)
-        overage.forget_paid(one.wallet_id)
-    elif one.stage == Stage.CHARGING and settled.state in (Paid.FAILED, Paid.CANCELED):
+    one = ContractDue.objects.select_related("contract", "month").filter(intent=intent).first()
+    if settled.state == Paid.SUCCEEDED and intent.failure_code == UNAPPLIED:
+        # Of another amount or currency: it waits for staff, and has paid nothing (A54).
+        if one is not None and one.stage == Stage.CHARGING:
+            _set_aside(one, now)
+    elif settled.state == Paid.SUCCEEDED:
+        if one is not None and one.stage != Stage.PAID:
+            one.paid_at = now
+            _move(one, Stage.PAID)
+            _began(one, now)
+        _forget_paid(settled.org_id, now)
+    elif one is not None and one.stage == Stage.CHARGING and settled.state in (Paid.FAILED, Paid.CANCELED):
         _failed(one, now)
+
+
+def _forget_paid(org_id: int, now: datetime) -> None:
+    """Nothing is owed any more, by whichever try it was paid: what was still to be collected is not."""
+    if receivables.owed(org_id) > 0:
+        return
+    waiting = ContractDue.objects.select_related("contract", "month").filter(wallet=org_id, stage__in=WAITING)
+    for one in waiting.order_by("pk"):
+        _paid_otherwise(one, now)
 
 
 def again(org_id: int, contract_id: int, *, now: datetime) -> list[Due]:
@@ -150,16 +168,21 @@ def _began(one: ContractDue, now: datetime) -> None:
 
 
 def _failed(one: ContractDue, now: datetime) -> None:
-    """The next try, or none any more."""
+    """The next try, or none any more. Those that were missed are not made up for; what a customer tries is none of them."""
     intent = one.intent
     assert intent is not None, "what is being charged has a payment"
     one.first_failed_at = one.first_failed_at or now
     retries = ON_THE_FIRST if is_first(one.contract) else RETRIES
-    retry_at = one.first_failed_at + retries[one.tries - 1] if one.tries <= len(retries) else None
-    if retry_at is not None and retry_at <= now:
-        retry_at = now + PUT_OFF
+    retry_at = next((at for wait in retries if (at := one.first_failed_at + wait) > now), None)
     _move(one, Stage.DUE if retry_at else Stage.UNPAID, next_try_at=retry_at)
     _tell(one, from_cents(intent.amount_cents), declines.reason(intent.failure_code), now)
+
+
+def _set_aside(one: ContractDue, now: datetime) -> None:
+    """Not paid, and not tried again by itself: money of this customer is here already, and waits for staff."""
+    one.first_failed_at = one.first_failed_at or now
+    _move(one, Stage.UNPAID)
+    _tell(one, from_cents(one.amount_cents), ANOTHER_AMOUNT, now)
 
 
 def is_first(contract: Contract) -> bool:

@@ -11,7 +11,7 @@ from django.db import connection
 
 from billing.contracts import terms
 from billing.contracts.models import Contract
-from billing.contracts.monthly import OPEN_STAGES, ContractDue, Stage, What
+from billing.contracts.monthly import OPEN_STAGES, ContractDue, What
 from billing.ledger import receivables
 from billing.money import from_cents
 
@@ -66,10 +66,3 @@ def _open(org_ids: Sequence[int], counted: str, least: Decimal) -> list[tuple[in
     with connection.cursor() as cursor:
         cursor.execute(OPEN.format(counted=counted), {"orgs": list(org_ids), "least": least})
         return list(cursor.fetchall())
-
-
-def forget_paid(org_id: int) -> None:
-    """Nothing is owed any more: what was still to be collected is over. The wallet is locked."""
-    if not receivables.owed(org_id):
-        waiting = ContractDue.objects.filter(wallet=org_id, stage__in=(Stage.DUE, Stage.NO_CARD, Stage.UNPAID))
-        waiting.update(stage=Stage.OVER, next_try_at=None)

@@ -26,6 +26,7 @@ from billing.payments.models import PaymentMethod
 
 OVER = (State.ENDED, State.WITHDRAWN)
 LONGEST_NAME = 120
+TAKEN = "Another plan or contract covers one of its models then. It must end first."
 
 
 class SigningRefused(ValueError):
@@ -155,7 +156,7 @@ def refuse_what_cannot_start(contract: Contract, *, now: datetime) -> None:
         if model.id in wanted and model.is_retired(start):
             raise SigningRefused(f"{model.name} ends before the contract starts.")
     if taken(contract):
-        raise SigningRefused("Another plan or contract covers one of its models then. It must end first.")
+        raise SigningRefused(TAKEN)
 
 
 def taken(contract: Contract) -> bool:

@@ -1,5 +1,6 @@
 """WHO PAYS: dated facts about which payer stands for an organization's usage of a model.
 
-Written by limits (a Personal organization's credit crossing zero) and later by plans, contracts and the marketplace; read
-by metering. Owns no money. Lock the organization's wallet, check, then insert; the exclusion constraint is the wall.
+Written by limits (a Personal organization's credit crossing zero), plans, contracts and later the marketplace; read by
+metering. `promised.py` asks for what time a contract was accepted. Owns no money. Lock the organization's wallet, check,
+then insert; the exclusion constraint is the wall.
 """

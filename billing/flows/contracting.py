@@ -10,6 +10,7 @@ from datetime import datetime
 import structlog
 from django.db import transaction
 
+from billing import periods
 from billing.contracts import collecting, ending, months, signing
 from billing.contracts.collecting import Due
 from billing.contracts.models import Contract
@@ -18,6 +19,7 @@ from billing.ledger import wallets
 from billing.limits import publishing
 from billing.payments import card_charges
 from billing.payments.outcomes import Settled
+from billing.subscriptions import choosing
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +35,7 @@ def offer_contract(contract: Contract, *, by: int, now: datetime) -> Contract:
     """Staff show it to the organization. Raises `SigningRefused`."""
     with transaction.atomic():
         wallets.lock([contract.wallet_id])
+        _refuse_beside_a_plan(contract)
         return signing.offer(contract.pk, by=by, now=now)
 
 
@@ -47,6 +50,7 @@ def accept_contract(contract: Contract, *, by: int, name: str, digest: str, now:
     """An owner agrees to it, word for word. Raises `SigningRefused`."""
     with transaction.atomic():
         wallets.lock([contract.wallet_id])
+        _refuse_beside_a_plan(contract)
         return signing.accept(contract.pk, by=by, name=name, digest=digest, now=now)
 
 
@@ -114,3 +118,10 @@ def end_unpaid_contract(contract: Contract, *, by: int, reason: str, now: dateti
         ended = ending.unpaid(contract.pk, by=by, reason=reason, now=now)
         publishing.publish([contract.wallet_id], now=now)
         return ended
+
+
+def _refuse_beside_a_plan(contract: Contract) -> None:
+    """A contract starts where a plan for one of its models has ended for good, so that plan must be canceled (A21)."""
+    start = periods.month_start(contract.starts_on)
+    if choosing.goes_on(contract.wallet_id, signing.model_ids(contract), at=start):
+        raise signing.SigningRefused(signing.TAKEN)

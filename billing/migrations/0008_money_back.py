@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("billing", "0007_usage_refused_once"),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ("orgs", "__first__"),
     ]
 
     operations = [
@@ -26,9 +26,37 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField()),
                 ("closed_at", models.DateTimeField(null=True)),
                 ("checked_at", models.DateTimeField(null=True)),
+                (
+                    "intent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="disputes", to="billing.intent"
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        db_column="org_id",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="disputes",
+                        to="billing.wallet",
+                    ),
+                ),
             ],
             options={
                 "db_table": "dispute",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("closed_at__isnull", True)), fields=["wallet"], name="dispute_open"
+                    ),
+                    models.Index(fields=["intent"], name="dispute_of_intent"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("wallet", "id"), name="dispute_of_organization"),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_cents__gt", 0), ("amount_cents__lte", 100000000)),
+                        name="dispute_amount_bounded",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -43,9 +71,34 @@ class Migration(migrations.Migration):
                 ("amount_cents", models.BigIntegerField()),
                 ("at", models.DateTimeField()),
                 ("posted_at", models.DateTimeField()),
+                (
+                    "dispute",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="movements", to="billing.dispute"
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        db_column="org_id",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="billing.wallet",
+                    ),
+                ),
             ],
             options={
                 "db_table": "dispute_movement",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("amount_cents__gte", -100000000),
+                            ("amount_cents__lte", 100000000),
+                            models.Q(("amount_cents", 0), _negated=True),
+                        ),
+                        name="dispute_movement_amount_bounded",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -85,151 +138,78 @@ class Migration(migrations.Migration):
                 ("failure_code", models.CharField(blank=True, default="", max_length=64)),
                 ("needs_review", models.BooleanField(db_default=False, default=False)),
                 ("reviewed_at", models.DateTimeField(null=True)),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "intent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="refunds", to="billing.intent"
+                    ),
+                ),
+                (
+                    "reviewed_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        db_column="org_id",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="refunds",
+                        to="billing.wallet",
+                    ),
+                ),
             ],
             options={
                 "db_table": "refund",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ("asked", "unknown", "pending"))),
+                        fields=["created_at"],
+                        name="refund_open",
+                    ),
+                    models.Index(fields=["intent"], name="refund_of_intent"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_cents__gt", 0), ("amount_cents__lte", 100000000)),
+                        name="refund_amount_bounded",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["asked", "unknown", "pending", "succeeded", "failed"])),
+                        name="refund_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["pending", "succeeded"]), _negated=True),
+                            ("provider_id__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="refund_done_is_named",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("asked_by__isnull", True), models.Q(("reason", ""), _negated=True), _connector="OR"
+                        ),
+                        name="refund_by_staff_has_reason",
+                    ),
+                ],
             },
         ),
         migrations.AddConstraint(
             model_name="intent",
             constraint=models.UniqueConstraint(fields=("wallet", "id"), name="payment_intent_of_organization"),
-        ),
-        migrations.AddField(
-            model_name="dispute",
-            name="intent",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="disputes", to="billing.intent"
-            ),
-        ),
-        migrations.AddField(
-            model_name="dispute",
-            name="wallet",
-            field=models.ForeignKey(
-                db_column="org_id",
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="disputes",
-                to="billing.wallet",
-            ),
-        ),
-        migrations.AddField(
-            model_name="disputemovement",
-            name="dispute",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="movements", to="billing.dispute"
-            ),
-        ),
-        migrations.AddField(
-            model_name="disputemovement",
-            name="wallet",
-            field=models.ForeignKey(
-                db_column="org_id", on_delete=django.db.models.deletion.PROTECT, related_name="+", to="billing.wallet"
-            ),
-        ),
-        migrations.AddField(
-            model_name="refund",
-            name="asked_by",
-            field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
-            ),
-        ),
-        migrations.AddField(
-            model_name="refund",
-            name="intent",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="refunds", to="billing.intent"
-            ),
-        ),
-        migrations.AddField(
-            model_name="refund",
-            name="reviewed_by",
-            field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
-            ),
-        ),
-        migrations.AddField(
-            model_name="refund",
-            name="wallet",
-            field=models.ForeignKey(
-                db_column="org_id",
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="refunds",
-                to="billing.wallet",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="dispute",
-            index=models.Index(condition=models.Q(("closed_at__isnull", True)), fields=["wallet"], name="dispute_open"),
-        ),
-        migrations.AddIndex(
-            model_name="dispute",
-            index=models.Index(fields=["intent"], name="dispute_of_intent"),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=models.UniqueConstraint(fields=("wallet", "id"), name="dispute_of_organization"),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_cents__gt", 0), ("amount_cents__lte", 100000000)),
-                name="dispute_amount_bounded",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="disputemovement",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("amount_cents__gte", -100000000),
-                    ("amount_cents__lte", 100000000),
-                    models.Q(("amount_cents", 0), _negated=True),
-                ),
-                name="dispute_movement_amount_bounded",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="refund",
-            index=models.Index(
-                condition=models.Q(("state__in", ("asked", "unknown", "pending"))),
-                fields=["created_at"],
-                name="refund_open",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="refund",
-            index=models.Index(fields=["intent"], name="refund_of_intent"),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_cents__gt", 0), ("amount_cents__lte", 100000000)),
-                name="refund_amount_bounded",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["asked", "unknown", "pending", "succeeded", "failed"])),
-                name="refund_state_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["pending", "succeeded"]), _negated=True),
-                    ("provider_id__isnull", False),
-                    _connector="OR",
-                ),
-                name="refund_done_is_named",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("asked_by__isnull", True), models.Q(("reason", ""), _negated=True), _connector="OR"
-                ),
-                name="refund_by_staff_has_reason",
-            ),
         ),
     ]

@@ -1,4 +1,4 @@
-"""Saving a card without paying, and letting one go. Their guards follow in 0019."""
+"""Saving a card without paying, and letting one go. Their guards follow in 0024."""
 
 import uuid
 
@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("billing", "0022_notices_sending"),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ("orgs", "__first__"),
     ]
 
     operations = [
@@ -41,9 +41,54 @@ class Migration(migrations.Migration):
                 ("page_id", models.CharField(max_length=128, null=True, unique=True, verbose_name="session at Stripe")),
                 ("page_url", models.TextField(blank=True, default="")),
                 ("failure_code", models.CharField(blank=True, default="", max_length=64)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "method",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="billing.paymentmethod",
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        db_column="org_id",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="card_setups",
+                        to="billing.wallet",
+                    ),
+                ),
             ],
             options={
                 "db_table": "card_setup",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ("created", "unknown", "waiting"))),
+                        fields=["created_at"],
+                        name="card_setup_open",
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["created", "unknown", "waiting", "ended", "saved"])),
+                        name="card_setup_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("method__isnull", False), ("state", "saved")),
+                            models.Q(models.Q(("state", "saved"), _negated=True), ("method__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="card_setup_saved_has_card",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -69,56 +114,6 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("released_at__isnull", True), ("detached_at__isnull", False), _connector="OR"),
                 name="payment_method_detached_here_first",
-            ),
-        ),
-        migrations.AddField(
-            model_name="cardsetup",
-            name="created_by",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
-            ),
-        ),
-        migrations.AddField(
-            model_name="cardsetup",
-            name="method",
-            field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="billing.paymentmethod"
-            ),
-        ),
-        migrations.AddField(
-            model_name="cardsetup",
-            name="wallet",
-            field=models.ForeignKey(
-                db_column="org_id",
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="card_setups",
-                to="billing.wallet",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="cardsetup",
-            index=models.Index(
-                condition=models.Q(("state__in", ("created", "unknown", "waiting"))),
-                fields=["created_at"],
-                name="card_setup_open",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="cardsetup",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["created", "unknown", "waiting", "ended", "saved"])),
-                name="card_setup_state_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="cardsetup",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("method__isnull", False), ("state", "saved")),
-                    models.Q(models.Q(("state", "saved"), _negated=True), ("method__isnull", True)),
-                    _connector="OR",
-                ),
-                name="card_setup_saved_has_card",
             ),
         ),
     ]

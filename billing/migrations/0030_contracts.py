@@ -13,7 +13,7 @@ import billing.money
 class Migration(migrations.Migration):
     dependencies = [
         ("billing", "0029_subscription_guards"),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ("orgs", "__first__"),
     ]
 
     operations = [
@@ -63,9 +63,88 @@ class Migration(migrations.Migration):
                         max_length=8,
                     ),
                 ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        db_column="org_id",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="contracts",
+                        to="billing.wallet",
+                    ),
+                ),
             ],
             options={
                 "db_table": "contract",
+                "indexes": [
+                    models.Index(fields=["wallet"], name="contract_of_wallet"),
+                    models.Index(
+                        condition=models.Q(("state__in", ("accepted", "active", "past_due"))),
+                        fields=["starts_on"],
+                        name="contract_live",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("wallet", "id"), name="contract_of_organization"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["draft", "offered", "accepted", "active", "past_due", "ended", "withdrawn"])
+                        ),
+                        name="contract_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("tokens__gte", 10000000), ("tokens__lte", 1000000000000000)),
+                        name="contract_tokens_bounded",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("price_usd__gt", 0),
+                            ("price_usd__lt", Decimal("1E+13")),
+                            ("overage_usd__gt", 0),
+                            ("overage_usd__lt", Decimal("1E+13")),
+                        ),
+                        name="contract_prices_positive",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("amount_cents__gte", 500),
+                            ("amount_cents__lte", 100000000),
+                            ("overage_limit_cents__gte", 0),
+                            ("overage_limit_cents__lte", 100000000),
+                        ),
+                        name="contract_amounts_bounded",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_on__day", 1), ("starts_on__day", 1)),
+                        name="contract_from_first_of_month",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ("active", "past_due")), _negated=True),
+                            ("active_from__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="contract_active_since",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("over_at__isnull", False), ("state__in", ["ended", "withdrawn"])),
+                            models.Q(
+                                models.Q(("state__in", ["ended", "withdrawn"]), _negated=True),
+                                ("over_at__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="contract_over_has_moment",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("ended_as__in", ["term", "retired", "unpaid"]), ("state", "ended")),
+                            models.Q(models.Q(("state", "ended"), _negated=True), ("ended_as", "")),
+                            _connector="OR",
+                        ),
+                        name="contract_ended_has_reason",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -89,9 +168,130 @@ class Migration(migrations.Migration):
                 ),
                 ("at", models.DateTimeField()),
                 ("reason", models.TextField(blank=True, default="")),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "contract",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="acts", to="billing.contract"
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        db_column="org_id",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="billing.wallet",
+                    ),
+                ),
             ],
             options={
                 "db_table": "contract_act",
+                "indexes": [models.Index(fields=["contract", "id"], name="contract_act_in_order")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "act__in",
+                                [
+                                    "drafted",
+                                    "offered",
+                                    "withdrawn",
+                                    "limit_set",
+                                    "put_off",
+                                    "end_proposed",
+                                    "end_approved",
+                                ],
+                            )
+                        ),
+                        name="contract_act_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("act__in", ["end_proposed", "end_approved"]), _negated=True),
+                            models.Q(("by__isnull", False), models.Q(("reason", ""), _negated=True)),
+                            _connector="OR",
+                        ),
+                        name="contract_act_of_staff_has_reason",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("act__in", ["end_proposed", "end_approved"])),
+                        fields=("contract", "by"),
+                        name="contract_end_by_two_people",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="ContractMonth",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("period", models.DateField()),
+                ("tokens", models.BigIntegerField(verbose_name="tokens committed")),
+                ("amount_cents", models.BigIntegerField()),
+                ("total", models.BigIntegerField(default=0, verbose_name="tokens used")),
+                ("posted", models.BigIntegerField(default=0, verbose_name="tokens posted")),
+                ("returned", billing.money.UsdField(default=0)),
+                ("begun_at", models.DateTimeField(null=True)),
+                ("closed_at", models.DateTimeField(null=True)),
+                ("lapsed_at", models.DateTimeField(null=True)),
+                (
+                    "contract",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="months", to="billing.contract"
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        db_column="org_id",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="contract_months",
+                        to="billing.wallet",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "contract_month",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("closed_at__isnull", True), ("lapsed_at__isnull", True)),
+                        fields=["period", "wallet"],
+                        name="contract_month_open",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("contract", "period"), name="contract_month_once"),
+                    models.UniqueConstraint(fields=("wallet", "id"), name="contract_month_of_organization"),
+                    models.CheckConstraint(
+                        condition=models.Q(("period__day", 1)), name="contract_month_first_of_month"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("tokens__gte", 0),
+                            ("tokens__lte", 1000000000000000),
+                            ("amount_cents__gte", 0),
+                            ("amount_cents__lte", 100000000),
+                            ("posted__gte", 0),
+                            ("total__gte", 0),
+                            ("returned__gte", 0),
+                            ("returned__lt", Decimal("1E+13")),
+                        ),
+                        name="contract_month_bounded",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("closed_at__isnull", True), ("begun_at__isnull", False), _connector="OR"),
+                        name="contract_month_begun_first",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -126,9 +326,77 @@ class Migration(migrations.Migration):
                 ("first_failed_at", models.DateTimeField(null=True)),
                 ("next_try_at", models.DateTimeField(null=True)),
                 ("paid_at", models.DateTimeField(null=True)),
+                (
+                    "contract",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="dues", to="billing.contract"
+                    ),
+                ),
+                (
+                    "intent",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="contract_dues",
+                        to="billing.intent",
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        db_column="org_id",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="contract_dues",
+                        to="billing.wallet",
+                    ),
+                ),
+                (
+                    "month",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="dues", to="billing.contractmonth"
+                    ),
+                ),
             ],
             options={
                 "db_table": "contract_due",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("stage", "due")), fields=["next_try_at"], name="contract_due_next"
+                    ),
+                    models.Index(
+                        condition=models.Q(("stage__in", ("due", "charging", "no_card", "unpaid"))),
+                        fields=["wallet"],
+                        name="contract_due_open",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("month", "what", "number"), name="contract_due_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("what__in", ["commitment", "overage"])), name="contract_due_what_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("stage__in", ["due", "charging", "no_card", "unpaid", "paid", "over", "lapsed"])
+                        ),
+                        name="contract_due_stage_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_cents__gt", 0), ("amount_cents__lte", 100000000)),
+                        name="contract_due_amount_bounded",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("stage", "due"), _negated=True), ("next_try_at__isnull", False), _connector="OR"
+                        ),
+                        name="contract_due_has_moment",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("stage", "charging"), _negated=True), ("intent__isnull", False), _connector="OR"
+                        ),
+                        name="contract_due_charging_has_payment",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -138,9 +406,32 @@ class Migration(migrations.Migration):
                 ("hour", models.DateTimeField()),
                 ("tokens", models.BigIntegerField()),
                 ("closes_at", models.DateTimeField()),
+                (
+                    "model",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="billing.aimodel"
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        db_column="org_id",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="contract_lines",
+                        to="billing.wallet",
+                    ),
+                ),
+                (
+                    "month",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="lines", to="billing.contractmonth"
+                    ),
+                ),
             ],
             options={
                 "db_table": "contract_line",
+                "indexes": [models.Index(fields=["closes_at"], name="contract_line_closes")],
+                "constraints": [models.UniqueConstraint(fields=("month", "model", "hour"), name="contract_line_once")],
             },
         ),
         migrations.CreateModel(
@@ -154,27 +445,90 @@ class Migration(migrations.Migration):
                 ("requests_per_hour", models.IntegerField(null=True)),
                 ("tokens_per_minute", models.BigIntegerField(null=True)),
                 ("tokens_per_hour", models.BigIntegerField(null=True)),
+                (
+                    "contract",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="covers", to="billing.contract"
+                    ),
+                ),
+                (
+                    "model",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="billing.aimodel"
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        db_column="org_id",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="billing.wallet",
+                    ),
+                ),
             ],
             options={
                 "db_table": "contract_model",
+                "constraints": [
+                    models.UniqueConstraint(fields=("contract", "model"), name="contract_model_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("since__day", 1), ("until__gt", models.F("since"))),
+                        name="contract_model_span_not_empty",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("requests_per_minute__isnull", True), ("requests_per_minute__gt", 0), _connector="OR"
+                            ),
+                            models.Q(
+                                ("requests_per_hour__isnull", True), ("requests_per_hour__gt", 0), _connector="OR"
+                            ),
+                            models.Q(
+                                ("tokens_per_minute__isnull", True), ("tokens_per_minute__gt", 0), _connector="OR"
+                            ),
+                            models.Q(("tokens_per_hour__isnull", True), ("tokens_per_hour__gt", 0), _connector="OR"),
+                        ),
+                        name="contract_model_limits_positive",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name="ContractMonth",
+            name="Acceptance",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("period", models.DateField()),
-                ("tokens", models.BigIntegerField(verbose_name="tokens committed")),
-                ("amount_cents", models.BigIntegerField()),
-                ("total", models.BigIntegerField(default=0, verbose_name="tokens used")),
-                ("posted", models.BigIntegerField(default=0, verbose_name="tokens posted")),
-                ("returned", billing.money.UsdField(default=0)),
-                ("begun_at", models.DateTimeField(null=True)),
-                ("closed_at", models.DateTimeField(null=True)),
-                ("lapsed_at", models.DateTimeField(null=True)),
+                (
+                    "contract",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="acceptance",
+                        serialize=False,
+                        to="billing.contract",
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="typed name")),
+                ("at", models.DateTimeField()),
+                ("wording", models.CharField(max_length=8)),
+                ("text", models.TextField()),
+                ("digest", models.BinaryField(max_length=32)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        db_column="org_id",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="billing.wallet",
+                    ),
+                ),
             ],
             options={
-                "db_table": "contract_month",
+                "db_table": "contract_acceptance",
             },
         ),
         migrations.RemoveConstraint(
@@ -248,8 +602,7 @@ class Migration(migrations.Migration):
             model_name="intent",
             constraint=models.UniqueConstraint(
                 condition=models.Q(
-                    ("method__isnull", False),
-                    ("state__in", ("created", "unknown", "waiting", "processing")),
+                    ("method__isnull", False), ("state__in", ("created", "unknown", "waiting", "processing"))
                 ),
                 fields=("wallet",),
                 name="payment_intent_one_off_session",
@@ -298,431 +651,6 @@ class Migration(migrations.Migration):
                     )
                 ),
                 name="notice_kind_known",
-            ),
-        ),
-        migrations.AddField(
-            model_name="contract",
-            name="wallet",
-            field=models.ForeignKey(
-                db_column="org_id",
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="contracts",
-                to="billing.wallet",
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractact",
-            name="by",
-            field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractact",
-            name="contract",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="acts", to="billing.contract"
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractact",
-            name="wallet",
-            field=models.ForeignKey(
-                db_column="org_id", on_delete=django.db.models.deletion.PROTECT, related_name="+", to="billing.wallet"
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractdue",
-            name="contract",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="dues", to="billing.contract"
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractdue",
-            name="intent",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="contract_dues",
-                to="billing.intent",
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractdue",
-            name="wallet",
-            field=models.ForeignKey(
-                db_column="org_id",
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="contract_dues",
-                to="billing.wallet",
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractline",
-            name="model",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="billing.aimodel"
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractline",
-            name="wallet",
-            field=models.ForeignKey(
-                db_column="org_id",
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="contract_lines",
-                to="billing.wallet",
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractmodel",
-            name="contract",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="covers", to="billing.contract"
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractmodel",
-            name="model",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="billing.aimodel"
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractmodel",
-            name="wallet",
-            field=models.ForeignKey(
-                db_column="org_id", on_delete=django.db.models.deletion.PROTECT, related_name="+", to="billing.wallet"
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractmonth",
-            name="contract",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="months", to="billing.contract"
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractmonth",
-            name="wallet",
-            field=models.ForeignKey(
-                db_column="org_id",
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="contract_months",
-                to="billing.wallet",
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractline",
-            name="month",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="lines", to="billing.contractmonth"
-            ),
-        ),
-        migrations.AddField(
-            model_name="contractdue",
-            name="month",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="dues", to="billing.contractmonth"
-            ),
-        ),
-        migrations.CreateModel(
-            name="Acceptance",
-            fields=[
-                (
-                    "contract",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        primary_key=True,
-                        related_name="acceptance",
-                        serialize=False,
-                        to="billing.contract",
-                    ),
-                ),
-                ("name", models.CharField(max_length=120, verbose_name="typed name")),
-                ("at", models.DateTimeField()),
-                ("wording", models.CharField(max_length=8)),
-                ("text", models.TextField()),
-                ("digest", models.BinaryField(max_length=32)),
-                (
-                    "by",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
-                    ),
-                ),
-                (
-                    "wallet",
-                    models.ForeignKey(
-                        db_column="org_id",
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="billing.wallet",
-                    ),
-                ),
-            ],
-            options={
-                "db_table": "contract_acceptance",
-            },
-        ),
-        migrations.AddIndex(
-            model_name="contract",
-            index=models.Index(fields=["wallet"], name="contract_of_wallet"),
-        ),
-        migrations.AddIndex(
-            model_name="contract",
-            index=models.Index(
-                condition=models.Q(("state__in", ("accepted", "active", "past_due"))),
-                fields=["starts_on"],
-                name="contract_live",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contract",
-            constraint=models.UniqueConstraint(fields=("wallet", "id"), name="contract_of_organization"),
-        ),
-        migrations.AddConstraint(
-            model_name="contract",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state__in", ["draft", "offered", "accepted", "active", "past_due", "ended", "withdrawn"])
-                ),
-                name="contract_state_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contract",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("tokens__gte", 10000000), ("tokens__lte", 1000000000000000)),
-                name="contract_tokens_bounded",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contract",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("price_usd__gt", 0),
-                    ("price_usd__lt", Decimal("1E+13")),
-                    ("overage_usd__gt", 0),
-                    ("overage_usd__lt", Decimal("1E+13")),
-                ),
-                name="contract_prices_positive",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contract",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("amount_cents__gte", 500),
-                    ("amount_cents__lte", 100000000),
-                    ("overage_limit_cents__gte", 0),
-                    ("overage_limit_cents__lte", 100000000),
-                ),
-                name="contract_amounts_bounded",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contract",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ends_on__day", 1), ("starts_on__day", 1)), name="contract_from_first_of_month"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contract",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ("active", "past_due")), _negated=True),
-                    ("active_from__isnull", False),
-                    _connector="OR",
-                ),
-                name="contract_active_since",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contract",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("over_at__isnull", False), ("state__in", ["ended", "withdrawn"])),
-                    models.Q(models.Q(("state__in", ["ended", "withdrawn"]), _negated=True), ("over_at__isnull", True)),
-                    _connector="OR",
-                ),
-                name="contract_over_has_moment",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contract",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("ended_as__in", ["term", "retired", "unpaid"]), ("state", "ended")),
-                    models.Q(models.Q(("state", "ended"), _negated=True), ("ended_as", "")),
-                    _connector="OR",
-                ),
-                name="contract_ended_has_reason",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="contractact",
-            index=models.Index(fields=["contract", "id"], name="contract_act_in_order"),
-        ),
-        migrations.AddConstraint(
-            model_name="contractact",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "act__in",
-                        ["drafted", "offered", "withdrawn", "limit_set", "put_off", "end_proposed", "end_approved"],
-                    )
-                ),
-                name="contract_act_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contractact",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("act__in", ["end_proposed", "end_approved"]), _negated=True),
-                    models.Q(("by__isnull", False), models.Q(("reason", ""), _negated=True)),
-                    _connector="OR",
-                ),
-                name="contract_act_of_staff_has_reason",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contractact",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("act__in", ["end_proposed", "end_approved"])),
-                fields=("contract", "by"),
-                name="contract_end_by_two_people",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contractmodel",
-            constraint=models.UniqueConstraint(fields=("contract", "model"), name="contract_model_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="contractmodel",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("since__day", 1), ("until__gt", models.F("since"))),
-                name="contract_model_span_not_empty",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contractmodel",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("requests_per_minute__isnull", True), ("requests_per_minute__gt", 0), _connector="OR"),
-                    models.Q(("requests_per_hour__isnull", True), ("requests_per_hour__gt", 0), _connector="OR"),
-                    models.Q(("tokens_per_minute__isnull", True), ("tokens_per_minute__gt", 0), _connector="OR"),
-                    models.Q(("tokens_per_hour__isnull", True), ("tokens_per_hour__gt", 0), _connector="OR"),
-                ),
-                name="contract_model_limits_positive",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="contractmonth",
-            index=models.Index(
-                condition=models.Q(("closed_at__isnull", True), ("lapsed_at__isnull", True)),
-                fields=["period", "wallet"],
-                name="contract_month_open",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contractmonth",
-            constraint=models.UniqueConstraint(fields=("contract", "period"), name="contract_month_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="contractmonth",
-            constraint=models.UniqueConstraint(fields=("wallet", "id"), name="contract_month_of_organization"),
-        ),
-        migrations.AddConstraint(
-            model_name="contractmonth",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("period__day", 1)), name="contract_month_first_of_month"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contractmonth",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("tokens__gte", 0),
-                    ("tokens__lte", 1000000000000000),
-                    ("amount_cents__gte", 0),
-                    ("amount_cents__lte", 100000000),
-                    ("posted__gte", 0),
-                    ("total__gte", 0),
-                    ("returned__gte", 0),
-                    ("returned__lt", Decimal("1E+13")),
-                ),
-                name="contract_month_bounded",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contractmonth",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("closed_at__isnull", True), ("begun_at__isnull", False), _connector="OR"),
-                name="contract_month_begun_first",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="contractline",
-            index=models.Index(fields=["closes_at"], name="contract_line_closes"),
-        ),
-        migrations.AddConstraint(
-            model_name="contractline",
-            constraint=models.UniqueConstraint(fields=("month", "model", "hour"), name="contract_line_once"),
-        ),
-        migrations.AddIndex(
-            model_name="contractdue",
-            index=models.Index(condition=models.Q(("stage", "due")), fields=["next_try_at"], name="contract_due_next"),
-        ),
-        migrations.AddIndex(
-            model_name="contractdue",
-            index=models.Index(
-                condition=models.Q(("stage__in", ("due", "charging", "no_card", "unpaid"))),
-                fields=["wallet"],
-                name="contract_due_open",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contractdue",
-            constraint=models.UniqueConstraint(fields=("month", "what", "number"), name="contract_due_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="contractdue",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("what__in", ["commitment", "overage"])), name="contract_due_what_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contractdue",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("stage__in", ["due", "charging", "no_card", "unpaid", "paid", "over", "lapsed"])),
-                name="contract_due_stage_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contractdue",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_cents__gt", 0), ("amount_cents__lte", 100000000)),
-                name="contract_due_amount_bounded",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contractdue",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("stage", "due"), _negated=True), ("next_try_at__isnull", False), _connector="OR"
-                ),
-                name="contract_due_has_moment",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="contractdue",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("stage", "charging"), _negated=True), ("intent__isnull", False), _connector="OR"
-                ),
-                name="contract_due_charging_has_payment",
             ),
         ),
     ]

@@ -6,6 +6,7 @@ they are a period of the plan that ended.
 
 from datetime import datetime, timedelta
 
+from billing.payments.models import OPEN_STATES as OPEN_PAYMENTS
 from billing.subscriptions import calendar, prices
 from billing.subscriptions.models import Charge, Ended, PaidPeriod, State, Subscription
 
@@ -13,6 +14,9 @@ WITHIN = timedelta(days=60)
 
 
 def cents(org_id: int, *, now: datetime) -> int:
+    """What is to be asked for now: nothing while another payment that asks for it is open, so that it is paid once."""
+    if Charge.objects.filter(wallet_id=org_id, arrears_cents__gt=0, intent__state__in=OPEN_PAYMENTS).exists():
+        return 0
     return sum(share for _, share in _owed(org_id, now))
 
 

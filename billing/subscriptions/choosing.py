@@ -6,6 +6,7 @@ exactly that or nothing. What is scheduled is decided here under the wallet's lo
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -181,6 +182,14 @@ def _running_period(running: Subscription, now: datetime) -> tuple[datetime, dat
     return running.starts_at, running.ends_at
 
 
+def goes_on(org_id: int, model_ids: Collection[int], *, at: datetime) -> bool:
+    """Whether a plan covers one of these models at that instant or after it: one that is not canceled renews (A21)."""
+    begun = Subscription.objects.filter(
+        wallet_id=org_id, state__in=PAID_STATES, covered__open=True, covered__model__in=model_ids
+    ).distinct()
+    return any(not (ends := cover.last_instant(one)) or ends > at for one in begun)
+
+
 def is_charged(running: Subscription) -> bool:
     """A payment for it is open: being charged, or waiting for its customer."""
     return Charge.objects.filter(subscription=running, intent__state__in=OPEN_PAYMENTS).exists()
@@ -236,6 +245,8 @@ def withdraw(running: Subscription, *, by: int, change_id: int | None = None, no
         raise refusals.QuoteOver("Something else is scheduled by now. Look at it again.")
     if now >= change.effective_at:
         raise PlanRefused("The change has taken effect.")
+    # A contract may have been accepted for the time after it.
+    refusals.refuse_if_covered(running.wallet_id, _covered(running), but=running, now=now)
     _withdraw(change, by, now)
     cover.date_ahead(running, now=now)
     telling.withdrawn(running, change, now=now)

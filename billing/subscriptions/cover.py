@@ -8,12 +8,13 @@ Beyond the paid period cover is dated for the renewal: the days of grace where a
 for the charge itself to be made and heard of. A renewal that fails, and a change of mind, cut it short.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
+from billing.catalog.models import Plan
 from billing.coverage.models import Coverage, Payer, PayerBase
 from billing.periods import MINUTE
 from billing.subscriptions.calendar import GRACE
@@ -82,6 +83,12 @@ def pending(subscription: Subscription) -> Change | None:
     return Change.objects.filter(subscription=subscription, withdrawn_at=None, applied_at=None).first()
 
 
+def last_instant(subscription: Subscription) -> datetime | None:
+    """When it ends, if it was canceled; None: it goes on."""
+    change = pending(subscription)
+    return subscription.ends_at if change is not None and change.plan_id is None else None
+
+
 def date_ahead(subscription: Subscription, *, waiting: bool = True, now: datetime) -> None:
     """The coverage of its models from now on is what the rules say. The wallet is locked; again changes nothing.
 
@@ -90,10 +97,22 @@ def date_ahead(subscription: Subscription, *, waiting: bool = True, now: datetim
     terms = terms_of(subscription, waiting=waiting)
     stretches = planned(terms, now=now) if terms else []
     open_ = set(CoveredModel.objects.filter(subscription=subscription, open=True).values_list("model_id", flat=True))
+    covered = _covered_by({one.plan_id for one in stretches})
     for model_id in CoveredModel.objects.filter(subscription=subscription).values_list("model_id", flat=True):
-        _lay(subscription.wallet_id, model_id, stretches if model_id in open_ else [], now)
+        ours = [one for one in stretches if model_id in open_ and _covers(one, model_id, subscription, covered)]
+        _lay(subscription.wallet_id, model_id, ours, now)
     if open_ and stretches:
         PayerBase.objects.filter(wallet_id=subscription.wallet_id, covered=False).update(covered=True)
+
+
+def _covered_by(plan_ids: Collection[int]) -> set[tuple[int, int]]:
+    """(plan, model), as they are sold now."""
+    return set(Plan.covers.through.objects.filter(plan__in=plan_ids).values_list("plan_id", "aimodel_id"))
+
+
+def _covers(one: Stretch, model_id: int, subscription: Subscription, covered: Collection[tuple[int, int]]) -> bool:
+    """What runs covers what it was sold with, to its end. A plan that is to follow covers its own models only."""
+    return one.plan_id == subscription.plan_id or (one.plan_id, model_id) in covered
 
 
 def _lay(org_id: int, model_id: int, stretches: Sequence[Stretch], now: datetime) -> None:

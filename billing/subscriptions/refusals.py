@@ -5,6 +5,7 @@ from datetime import datetime
 
 from billing.catalog import current
 from billing.catalog.offer import Plan
+from billing.coverage import promised
 from billing.coverage.models import Coverage, Payer, PayerBase
 from billing.money import from_cents, to_cents
 from billing.payments import disputes
@@ -63,13 +64,13 @@ def refuse_if_covered(org_id: int, models: Collection[int], *, but: Subscription
     if taken:
         raise NotForSale(f"A plan covers {', '.join(sorted(taken))} already.")
     if is_covered_otherwise(org_id, models, now=now):
-        raise NotForSale("A contract covers a model of this plan already.")
+        raise NotForSale("A contract covers a model of this plan, or will.")
 
 
 def is_covered_otherwise(org_id: int, models: Collection[int], *, now: datetime) -> bool:
-    """By a contract or AWS Marketplace, now or later."""
+    """By a contract, one that was accepted for later too, or by AWS Marketplace, now or later."""
     others = Coverage.objects.filter(wallet_id=org_id, model_id__in=models, valid_to__gt=now)
-    return others.exclude(payer=Payer.SUBSCRIPTION).exists()
+    return others.exclude(payer=Payer.SUBSCRIPTION).exists() or promised.to_a_contract(org_id, models, after=now)
 
 
 def all_retired(model_ids: Collection[int], at: datetime) -> bool:

@@ -93,8 +93,9 @@ CHECKS = (
         SELECT c.org_id, c.id AS contract, c.state, c.starts_on, c.ends_on, NULL::bigint AS due FROM contract c
         WHERE {ours("c.org_id")} AND c.state IN ('active', 'past_due') AND (
             c.ends_on::timestamp AT TIME ZONE 'UTC' <= %(now)s::timestamptz - interval '1 hour'
-            OR NOT EXISTS (SELECT FROM contract_month m WHERE m.contract_id = c.id AND m.period
-                = date_trunc('month', (%(now)s::timestamptz - interval '1 hour') AT TIME ZONE 'UTC')::date))
+            OR c.starts_on::timestamp AT TIME ZONE 'UTC' <= %(now)s::timestamptz - interval '1 hour'
+                AND NOT EXISTS (SELECT FROM contract_month m WHERE m.contract_id = c.id AND m.period
+                    = date_trunc('month', (%(now)s::timestamptz - interval '1 hour') AT TIME ZONE 'UTC')::date))
         UNION ALL SELECT d.org_id, d.contract_id, d.stage, NULL, NULL, d.id FROM contract_due d
         WHERE {ours("d.org_id")} AND d.stage = 'due' AND d.next_try_at <= %(now)s::timestamptz - interval '1 hour'
         UNION ALL SELECT l.org_id, NULL, 'open line', NULL, NULL, l.id FROM contract_line l

@@ -93,5 +93,5 @@ ATTACKS = [
     Attack("another past of who paid", "UPDATE coverage SET valid_to = valid_to - interval '1 s' WHERE payer <> 4", CHECK,
         "coverage_is_dated_ahead"),
     Attack("cover of somebody else", "UPDATE coverage SET org_id = {charlies} WHERE payer = 4"),
-    Attack("no cover", "DELETE FROM coverage"),
+    Attack("no cover", "DELETE FROM coverage WHERE payer = 4", CHECK, "coverage_is_dated_ahead"),
 ]  # fmt: skip

@@ -140,8 +140,8 @@ PAYMENTS = [
     Attack(
         "charge a card while a payment is disputed",
         "INSERT INTO payment_intent (id, org_id, purpose, amount_cents, state, attempt, key, created_at, checkout_url,"
-        " card_brand, card_last4, failure_code, failure_message)"
-        " VALUES (gen_random_uuid(), {acme}, 'recharge', 500, 'created', 1, 'k', now(), '', '', '', '', '')",
+        " card_brand, card_last4, failure_code, failure_message, method_id) SELECT gen_random_uuid(), {acme},"
+        " 'recharge', 500, 'created', 1, 'k', now(), '', '', '', '', '', id FROM payment_method LIMIT 1",
         CHECK, "payment_intent_not_while_disputed",
     ),
     Attack(
@@ -223,7 +223,7 @@ PRICES = [
     Attack(
         "cover a span that ends before it begins",
         "INSERT INTO coverage (org_id, model_id, payer, valid_from, valid_to)"
-        " VALUES ({acme}, 1, 3, '2026-03-01', '2026-01-01')",
+        " VALUES ({acme}, 1, 4, '2026-03-01', '2026-01-01')",
         CHECK, "coverage_span_not_empty",
     ),
 ]  # fmt: skip

@@ -43,9 +43,12 @@ PICTURE = {
         WHERE t.org_id = %s AND reason <> 'plan_earned' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
     "plans": """SELECT p.slug LIKE 'small%%', s.state, s.number, s.renewals, s.ended_as, (
             SELECT sum(charged_cents) FROM subscription_period WHERE subscription_id = s.id)
-        FROM subscription s JOIN plan p ON p.id = s.plan_id WHERE s.org_id = %s AND s.ended_as <> 'not_paid' ORDER BY 2""",
-    "cover": """SELECT c.valid_to - c.valid_from > interval '1 day' FROM coverage c
-        WHERE c.org_id = %s AND c.payer = 3 AND c.valid_to > now() ORDER BY 1""",
+        FROM subscription s JOIN plan p ON p.id = s.plan_id WHERE s.org_id = %s AND s.ended_as <> 'not_paid'
+        ORDER BY 2, 1, 3""",
+    "covered by plans": """SELECT p.slug LIKE 'small%%', date_trunc('hour', max(c.valid_to) - s.ends_at)
+        FROM coverage c JOIN subscription s ON s.org_id = c.org_id JOIN plan p ON p.id = c.source_id
+        WHERE c.org_id = %s AND c.payer = 3 AND c.valid_to > s.starts_at AND s.state = 'active'
+        GROUP BY 1, s.id, s.ends_at HAVING max(c.valid_to) >= s.ends_at ORDER BY 1, 2""",
     "usage": """SELECT payer, sum(events), sum(input_tokens), sum(cached_tokens), sum(output_tokens), sum(cost)
         FROM usage_hour WHERE org_id = %s GROUP BY 1 ORDER BY 1""",
     "waiting usage": "SELECT count(*) FROM usage_delta WHERE org_id = %s",
@@ -66,8 +69,12 @@ PICTURE = {
         WHERE org_id = %s AND kind IN ('card_changed', 'card_expiring') GROUP BY 1, 2 ORDER BY 1, 2""",
     "contracts": """SELECT c.state, c.starts_on, m.period, m.total, m.posted, m.begun_at IS NULL, m.lapsed_at IS NULL
         FROM contract c LEFT JOIN contract_month m ON m.contract_id = c.id WHERE c.org_id = %s ORDER BY 2, 3""",
-    "due for contracts": """SELECT what, amount_cents, stage, tries FROM contract_due WHERE org_id = %s ORDER BY 1, 2, 3""",
-    "covered": """SELECT payer, valid_to, count(*) FROM coverage WHERE org_id = %s AND model_id <> 0
+    "due for contracts": """SELECT what, amount_cents, stage, tries FROM contract_due WHERE org_id = %s
+        ORDER BY 1, 2, 3, 4""",
+    "gaps in the cover of plans": """SELECT count(*) FROM (
+            SELECT valid_from, lag(valid_to) OVER (PARTITION BY model_id ORDER BY valid_from) AS before
+            FROM coverage WHERE org_id = %s AND payer = 3) c WHERE before < valid_from""",
+    "covered otherwise": """SELECT payer, valid_to, count(*) FROM coverage WHERE org_id = %s AND payer <> 3
         GROUP BY 1, 2 ORDER BY 1, 2""",
     "open for usage": "SELECT open FROM limits_answer WHERE org_id = %s",
 }

@@ -1,17 +1,20 @@
 """Plans: begun, upgraded, renewed, refused and tried again, earned, and ended with a refund."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from billing import flows
 from billing.catalog.models import AIModel, Plan
-from billing.payments.models import PaymentMethod
+from billing.payments.models import Intent, PaymentMethod
 from billing.subscriptions import calendar, choosing
 from billing.subscriptions.models import Subscription
+from billing.subscriptions.refusals import PlanRefused
 from tests.crash.paths import Path, Scene, moment, task
 from tests.crash.world import World
 from tests.factories import catalog
+from tests.factories.paying import PAYS
 
 SOON = timedelta(seconds=5)
 ANOTHER_TRY = (timedelta(days=2),)
@@ -41,6 +44,12 @@ def is_shown(world: World, scene: Scene, plan: str, at: datetime) -> Scene:
 
 def plan_is_shown(world: World) -> Scene:
     return is_shown(world, has_card(world), "small", world.start + SOON)
+
+
+def page_is_shown(world: World) -> Scene:
+    """It is to be paid on Stripe's page."""
+    scene = plan_is_shown(world)
+    return {name: value for name, value in scene.items() if name != "card"}
 
 
 def has_plan(world: World, began: datetime) -> Scene:
@@ -110,11 +119,12 @@ def model_is_retired(world: World) -> Scene:
 
 
 def subscribe(scene: Scene) -> None:
+    """With the saved card, where one is chosen."""
     flows.subscribe(
         int(scene["org"]),
         UUID(str(scene["quote"])),
         by=int(scene["by"]),
-        method_id=int(scene["card"]),
+        method_id=int(scene["card"]) if "card" in scene else None,
         now=moment(scene),
     )
 
@@ -153,10 +163,25 @@ def finish(scene: Scene) -> None:
     flows.finish_renewal(int(scene["org"]), UUID(str(scene["subscription"])), by=int(scene["by"]), now=moment(scene))
 
 
+def finish_again(world: World, scene: Scene) -> None:
+    """Whoever asks again finds the same page, or is told that nothing is left to pay."""
+    with suppress(PlanRefused):
+        finish(scene)
+
+
+def pay(world: World, scene: Scene) -> None:
+    """On the page that the browser was sent to."""
+    page = Intent.objects.filter(wallet_id=scene["org"], purpose="subscription", method=None).first()
+    if page is not None and page.checkout_id:
+        assert world.stripe.admin.pay(page.checkout_id, PAYS)["result"] == "paid"
+
+
 RENEWED = frozenset({"tasks.renew_plans", "flows.renew_plans", "flows.renew_plan", "flows.payment_outcome"})
 PATHS = (
     Path("subscribe", plan_is_shown, subscribe, frozenset({"flows.subscribe", "flows.payment_outcome"}),
          again=subscribe_again),
+    Path("subscribe on a page", page_is_shown, subscribe, frozenset({"flows.subscribe", "flows.payment_outcome"}),
+         again=subscribe_again, then=pay),
     Path("upgrade plan", upgrade_is_shown, upgrade, frozenset({"flows.upgrade", "flows.payment_outcome"}),
          again=upgrade_again),
     Path("renew", period_is_over, renew, RENEWED),
@@ -164,7 +189,7 @@ PATHS = (
     Path("renew refused", will_be_refused, renew, RENEWED, later=ANOTHER_TRY),
     Path("downgrade", downgrade_is_due, renew, RENEWED),
     Path("finish renewal", past_due, finish, frozenset({"flows.finish_renewal", "flows.payment_outcome"}),
-         later=ANOTHER_TRY),
+         again=finish_again, then=pay, later=ANOTHER_TRY),
     Path("earn plans", was_renewed, earn, frozenset({"tasks.earn_plans", "flows.earn_plans"})),
     Path("retire plans", model_is_retired, retire,
          frozenset({"tasks.retire_plans", "flows.retire_plans"})),

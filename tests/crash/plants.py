@@ -36,6 +36,18 @@ def _a_refund_has_no_key_of_its_own() -> Iterator[None]:
 
 
 @contextmanager
+def _a_renewal_is_charged_under_any_key() -> Iterator[None]:
+    """The same for a card: who asks what became of a charge makes another one."""
+    charge = gateway.charge_card
+
+    def under_any_key(new: gateway.NewCardCharge, *, key: str) -> answers.Payment:
+        return charge(new, key=uuid4().hex)
+
+    with mock.patch.object(gateway, "charge_card", under_any_key):
+        yield
+
+
+@contextmanager
 def _a_refund_is_asked_before_it_is_committed() -> Iterator[None]:
     """One transaction around everything, Stripe included: a crash takes back what we know, and not what Stripe did."""
     with (
@@ -76,6 +88,8 @@ PLANTS = {
     "usage is taken before it is charged": Plant(_usage_is_taken_before_it_is_charged, "charge usage", "lost"),
     "a refund has no key of its own": Plant(_a_refund_has_no_key_of_its_own, "refund", "doubled"),
     "a refund is asked before it is committed": Plant(_a_refund_is_asked_before_it_is_committed, "refund", "doubled"),
+    # Stripe took it twice, and one of the two is nowhere here.
+    "a renewal is charged under any key": Plant(_a_renewal_is_charged_under_any_key, "renew unheard", "lost"),
     # What went back at Stripe is still in the ledger, so there is more in it than at Stripe.
     "messages are done before they are worked on": Plant(
         _messages_are_done_before_they_are_worked_on, "refund at Stripe", "doubled"

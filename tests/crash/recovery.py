@@ -56,7 +56,8 @@ class Recovery:
             if number and self._at_rest(now):
                 break
         for since in self.later:
-            now = self._live(since)
+            if self.crashed_at + since > now:
+                now = self._live(since)
         return now
 
     def _live(self, since: timedelta, *, backwards: bool = False) -> datetime:

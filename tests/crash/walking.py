@@ -35,6 +35,8 @@ class Walker:
     world: World
     forks: Forks
     plant: str = ""
+    latest: datetime | None = None
+    """What time it has become in the walk that went on for longest."""
 
     def whole(self) -> Walk:
         """Without a crash. What was sent is sent once."""
@@ -53,13 +55,12 @@ class Walker:
         return walk
 
     def long_after(self) -> datetime:
-        """Days go by for all who were in these walks; answers until when."""
-        world = self.world
+        """Days go by for all who were in these walks, and time never goes back; answers until when."""
         return recovery.Recovery(
-            world,
-            world.start,
+            self.world,
+            max(self.latest or self.world.start, self.world.start),
             months=self.path.months,
-            later=(recovery.NIGHT, recovery.LONG_AFTER, *self.path.later),
+            later=tuple(sorted((recovery.NIGHT, recovery.LONG_AFTER, *self.path.later))),
         ).run()
 
     def _walk(self, kill_at: int | None, *, again: bool, answered: bool) -> Walk:
@@ -80,6 +81,7 @@ class Walker:
             later=self.path.later,
             then=partial(self.path.then, self.world, scene) if self.path.then and answered else None,
         ).run()
+        self.latest = max(self.latest or now, now)
         org_id = int(scene["org"])
         used, back = Decimal(scene.get("used", 0)), int(scene.get("back", 0))
         found = oracles.look(self.world, org_id, used=used, back=back, now=now)

@@ -44,7 +44,8 @@ class Arena:
     def holds(self, prepare: Prepare, *, rounds: int = ROUNDS, verify: bool = True) -> None:
         """All rounds without an anomaly, and then the books as a whole."""
         for turn in range(1, rounds + 1):
-            assert self._round(prepare, turn) == [], f"in round {turn}"
+            wrong = self._round(prepare, turn)
+            assert wrong == [], f"in round {turn}: {wrong}"
             self.rounds += 1
         if verify:
             assert verified.differences() == []

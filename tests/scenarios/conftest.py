@@ -8,8 +8,11 @@ import pytest
 from billing.metering import partitions
 from orgs.models import Organization, User
 from sandbox.stripe import Running
-from tests.factories import catalog
+from tests.factories import catalog, plans
+from tests.factories import orgs as people
 from tests.factories.paying import stripe
+from tests.scenarios import plan_life
+from tests.scenarios.plan_life import Life
 from tests.scenarios.story import MODEL, Story
 
 __all__ = ["stripe"]
@@ -27,3 +30,10 @@ def story(transactional_db: None, stripe: Running, settings: Any, acme: Organiza
     partitions.make(datetime.now(UTC))
     catalog.model(MODEL, input_usd="1")
     return Story(stripe, acme, alice)
+
+
+@pytest.fixture
+def life(transactional_db: None, stripe: Running, settings: Any, acme: Organization, alice: User) -> Life:
+    settings.STRIPE_TIMEOUT_SECONDS = 20.0
+    plans.offered(plan_life.MODEL)
+    return Life(stripe, acme, alice, people.key(acme, now=plan_life.WINTER - plan_life.DAY).key)

@@ -12,6 +12,7 @@ from billing.ledger.chart import Code
 from billing.ledger.models import Account
 from billing.limits import entitlements, reading
 from billing.limits.answers import ModelAnswer
+from billing.notices.models import Notice
 from billing.payments.models import Intent, PaymentMethod
 from orgs.models import Organization, User
 from sandbox.stripe import Running
@@ -96,12 +97,18 @@ def test_the_card_declines_for_two_weeks_and_then_she_pays(stripe: Running, acme
 
 
 def test_its_whole_term(stripe: Running, acme: Organization, alice: User) -> None:
-    """Each month another part is used. When it is over, nothing is owed and nothing deferred."""
+    """Each month another part is used. Its end is told 60 days before, once; then nothing is owed and nothing deferred."""
     contract = signed(stripe, acme, alice)
-    first = MARCH
+    first, over = MARCH, datetime(2027, 3, 1, tzinfo=UTC)
     for number in range(12):
         clock(stripe, first + MINUTE)
         contracts.used(acme, (number + 1) * MILLION, at=first + 9 * DAY)
+        if first.month == 12:
+            told = Notice.objects.filter(kind="contract_ending")
+            clock(stripe, over - 60 * DAY - MINUTE)
+            assert not told.exists()
+            clock(stripe, over - 60 * DAY)
+            assert told.get().facts["ends_at"] == over.isoformat()
         first = (first + 32 * DAY).replace(day=1)
         clock(stripe, first + MINUTE)
         months.closed(first + 6 * MINUTE)
@@ -113,5 +120,6 @@ def test_its_whole_term(stripe: Running, acme: Organization, alice: User) -> Non
     assert (left(acme, Code.CONTRACT_DEFERRED), left(acme, Code.CONTRACT_RECEIVABLE)) == (0, 0)
     moved = contracts.moved(acme)
     assert moved[2200, 4200] + moved[2200, 4210] == 60
+    assert Notice.objects.filter(kind="contract_ending").count() == 1
     # Her credit of a year ago is over too: from now on these models would use credit.
     assert answer(acme, first + HOUR).reason == "no_credit"

@@ -16,7 +16,7 @@ from billing.notices.models import Notice
 from billing.payments.models import PaymentMethod
 from billing.recharge import figures
 from orgs.models import Organization, User
-from tests.factories import cards, contracts, months, recharging
+from tests.factories import cards, contracts, months, plans, recharging
 from tests.factories.contracts import DAY, HOUR, MARCH, MILLION, MINUTE
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +96,32 @@ def test_money_that_comes_after_it_was_put_off_waits_for_staff(acme: Organizatio
     contract.refresh_from_db()
     assert contract.state == State.ACCEPTED
     assert Transfer.objects.get(credit_id=2900).amount == 5
+
+
+def test_a_first_try_that_had_failed_and_arrives_begins_it(acme: Organization, alice: User) -> None:
+    """On its first day, though by then no further try was left."""
+    contract = contracts.accepted(acme, alice)
+    contracts.begun()
+    first = contracts.refused(acme)
+    for hours in (1, 6, 18):
+        contracts.refused(acme, now=MARCH + hours * HOUR)
+    recharging.paid(first, now=MARCH + 19 * HOUR)
+    contract.refresh_from_db()
+    assert (contract.state, contracts.dues(contract)) == (State.ACTIVE, [("commitment", 5_00, "paid")])
+    assert contracts.moved(acme) == {(1120, 2200): 5, (1000, 1120): 5}
+
+
+def test_money_of_another_amount_begins_nothing(acme: Organization, alice: User) -> None:
+    """A54: it waits for staff. The card is not charged once more for what is there already."""
+    contract = contracts.accepted(acme, alice)
+    contracts.begun()
+    plans.paid(contracts.charging(acme), now=MARCH + MINUTE, cents=4_00)
+    contract.refresh_from_db()
+    assert (contract.state, contracts.dues(contract)) == (State.ACCEPTED, [("commitment", 5_00, "unpaid")])
+    assert not Coverage.objects.exists()
+    assert Transfer.objects.get(credit_id=2900).amount == 4
+    assert flows.collect_contracts(now=MARCH + 2 * HOUR) == 0
+    assert "another amount" in str(_told("contract_failed")[-1]["reason"])
 
 
 def test_a_commitment_on_its_way_is_no_credit_on_its_way(acme: Organization, alice: User) -> None:
@@ -200,6 +226,36 @@ def test_a_commitment_that_is_not_paid_closes_after_fourteen_days(acme: Organiza
     # It goes on: what is owed stays owed, and May comes too.
     contracts.begun(MAY)
     assert contracts.moved(acme)[1120, 2200] == 15
+
+
+def test_what_she_tries_herself_takes_none_of_the_other_tries(acme: Organization, alice: User) -> None:
+    """A57: after 1, 3, 7 and 13 days, and by the customer at any time."""
+    contract = contracts.running(acme, alice)
+    contracts.begun(APRIL)
+    contracts.refused(acme, now=APRIL)
+    for hours in range(1, 7):
+        contracts.dunned_again(acme, now=APRIL + hours * HOUR)
+        contracts.refused(acme, now=APRIL + hours * HOUR)
+    due = contract.dues.latest("pk")
+    assert (due.stage, due.next_try_at, due.tries) == ("due", APRIL + DAY, 7)
+    contracts.refused(acme, now=APRIL + 4 * DAY)
+    due.refresh_from_db()
+    assert due.next_try_at == APRIL + 7 * DAY, "a try that was missed is not made up for"
+
+
+def test_a_try_that_had_failed_and_arrives_opens_it_again(acme: Organization, alice: User) -> None:
+    """The bank took the money after all: nothing is owed, whichever try it was."""
+    contract = contracts.running(acme, alice)
+    contracts.begun(APRIL)
+    first = contracts.refused(acme, now=APRIL)
+    for day in (1, 3, 7, 13):
+        contracts.refused(acme, now=APRIL + day * DAY)
+    contracts.begun(APRIL + 14 * DAY)
+    recharging.paid(first, now=APRIL + 15 * DAY)
+    assert contracts.dues(contract)[-1] == ("commitment", 5_00, "over")
+    contracts.begun(APRIL + 15 * DAY)
+    contract.refresh_from_db()
+    assert contract.state == State.ACTIVE
 
 
 def test_without_a_card_it_waits_for_one(acme: Organization, alice: User) -> None:

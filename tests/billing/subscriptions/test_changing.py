@@ -6,12 +6,13 @@ import pytest
 
 from billing import flows
 from billing.catalog.models import AIModel, Plan
+from billing.coverage.models import Coverage
 from billing.notices.models import Notice
 from billing.payments.models import Refund
-from billing.subscriptions import choosing, refusals, upgrading
+from billing.subscriptions import choosing, cover, refusals, upgrading
 from billing.subscriptions.models import Change, PaidPeriod, State, Subscription
 from orgs.models import Organization, User
-from tests.factories import cards, plans
+from tests.factories import cards, catalog, plans
 from tests.factories.plans import DAY, FEB, HOUR, JAN, MARCH, MINUTE, SECOND
 
 pytestmark = pytest.mark.django_db
@@ -147,6 +148,25 @@ def test_a_downgrade_waits_for_the_period_and_is_dated_ahead(
     assert Change.objects.get().applied_at == FEB + 5 * MINUTE
 
 
+def test_what_the_smaller_plan_does_not_cover_ends_at_that_instant(
+    on_larger: Subscription, acme: Organization, alice: User, pro: Plan, larger: Plan
+) -> None:
+    """Whether or not the clock has come by."""
+    other = catalog.model("glm-vision")
+    larger.covers.add(other)
+    upgrading.covers(on_larger)
+    cover.date_ahead(on_larger, now=JAN + HOUR)
+    schedule(on_larger, pro, alice, VALENTINE)
+    dated = Coverage.objects.filter(wallet_id=acme.pk).order_by("model_id", "valid_from")
+    assert list(dated.filter(model_id=other.pk).values_list("source_id", "valid_to")) == [(larger.pk, FEB)]
+    assert dated.exclude(model_id=other.pk).values_list("source_id", "valid_to").last() == (pro.pk, FEB + HOUR)
+    withdraw(on_larger, alice, VALENTINE + DAY)
+    assert set(dated.values_list("source_id", "valid_to")) == {(larger.pk, FEB + HOUR)}
+    schedule(on_larger, pro, alice, VALENTINE + 2 * DAY)
+    plans.renewed(on_larger, now=FEB + MINUTE)
+    assert dated.filter(model_id=other.pk).get().valid_to == FEB
+
+
 def test_until_that_instant_it_can_be_withdrawn(
     on_larger: Subscription, acme: Organization, alice: User, pro: Plan
 ) -> None:
@@ -179,8 +199,6 @@ def test_choosing_again_replaces_and_choosing_the_same_changes_nothing(
 def test_only_a_smaller_plan_of_the_same_models_is_scheduled(
     running: Subscription, acme: Organization, alice: User, larger: Plan
 ) -> None:
-    from tests.factories import catalog
-
     other = plans.another("chat", catalog.model("llama"), usd=1, rank=9)
     for plan in (larger, other, running.plan):
         with pytest.raises(refusals.PlanRefused):
@@ -222,7 +240,6 @@ def test_what_gateways_have_used_ahead_of_a_boundary_stays(
     on_larger: Subscription, acme: Organization, alice: User, pro: Plan
 ) -> None:
     """A gateway's clock is seconds ahead: what it reported for the smaller plan is rated, and cannot be unsaid."""
-    from billing.coverage.models import Coverage
     from tests.factories import business
     from tests.factories import orgs as people
 

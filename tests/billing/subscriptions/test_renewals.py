@@ -189,6 +189,26 @@ def test_who_comes_back_within_60_days_pays_the_used_grace_first(
     assert choosing.draft(acme.pk, refusals.plan(pro.pk), now=MARCH + 52 * DAY).arrears_cents == 0, "paid is paid"
 
 
+def test_used_grace_is_paid_with_one_plan_and_not_with_two(
+    proven: Subscription, acme: Organization, alice: User, pro: Plan
+) -> None:
+    """Two pages are open at once; only the first one asks for it. Not paid there, it is asked for again."""
+    for day in (0, 1, 3, 5, 7):
+        plans.refused(proven, now=MARCH + day * DAY)
+    back, chat = MARCH + 20 * DAY, plans.alone("chat")
+    left, other = plans.asked(acme, pro, alice, now=back), plans.asked(acme, chat, alice, now=back + MINUTE)
+    assert (left.arrears_cents, other.arrears_cents) == (11_66, 0)
+    assert left.intent is not None
+    assert other.intent is not None
+    plans.not_paid(left.intent, "expired", now=back + HOUR)
+    again = plans.asked(acme, pro, alice, now=back + HOUR)
+    assert again.arrears_cents == 11_66
+    assert again.intent is not None
+    plans.paid(other.intent, now=back + HOUR)
+    plans.paid(again.intent, now=back + HOUR)
+    assert PaidPeriod.objects.get(subscription=proven, number=3).charged_cents == 11_66
+
+
 def test_after_60_days_it_is_forgotten(proven: Subscription, acme: Organization, pro: Plan) -> None:
     for day in (0, 1, 3, 5, 7):
         plans.refused(proven, now=MARCH + day * DAY)

@@ -80,3 +80,9 @@ def test_each_is_found_and_named(contracted: Organization, figures: Record) -> N
 def test_every_check_is_tried() -> None:
     tried = set().union(*(found_by for *_, found_by in CRIMES))
     assert {check.name for check in contracts.CHECKS} <= tried
+
+
+def test_a_contract_in_its_first_hour_is_not_late(acme: Organization, alice: User) -> None:
+    """It was paid a minute after its start: the month before was never one of its months."""
+    made.running(acme, alice, now=MARCH + MINUTE)
+    assert books.verify(Scope(MARCH + 20 * MINUTE)).differences == []
