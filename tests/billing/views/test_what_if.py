@@ -211,5 +211,5 @@ def test_what_if_costs_the_same_for_much_and_little(
     books.charged(now=at_noon)
     path = "/o/acme/plans/what-if?days=90&model=model-0&tokens=20&price=1&overage=1"
     alice_client.get(path)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         alice_client.get(path)
