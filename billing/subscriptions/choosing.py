@@ -177,7 +177,7 @@ def _of_plan(plan: Plan) -> tuple[object, ...]:
 def _running_period(running: Subscription, now: datetime) -> tuple[datetime, datetime]:
     if running.starts_at is None or running.ends_at is None:
         raise PlanRefused("The first payment of this plan is not made yet.")
-    if now >= running.ends_at:
+    if now >= running.ends_at or is_renewing(running):
         raise PlanRefused("The plan is being renewed right now.")
     return running.starts_at, running.ends_at
 
@@ -188,6 +188,11 @@ def goes_on(org_id: int, model_ids: Collection[int], *, at: datetime) -> bool:
         wallet_id=org_id, state__in=PAID_STATES, covered__open=True, covered__model__in=model_ids
     ).distinct()
     return any(not (ends := cover.last_instant(one)) or ends > at for one in begun)
+
+
+def is_renewing(running: Subscription) -> bool:
+    """The clock has come to its period's end: the next one was written down, whatever the watch of who asks says."""
+    return Charge.objects.filter(subscription=running, kind=Kind.RENEWAL, number=running.number + 1).exists()
 
 
 def is_charged(running: Subscription) -> bool:
@@ -224,12 +229,13 @@ def schedule_change(running: Subscription, plan_id: int, *, by: int, shown: str 
 
 
 def cancel(running: Subscription, *, by: int, shown: str = "", now: datetime) -> Change | None:
-    """It ends with its period, and until then nothing changes. Past due it ends at once and nothing is owed (A11): then
-    nothing is scheduled. `shown` as above. The wallet is locked. Raises `PlanRefused`, `QuoteOver`."""
+    """It ends with its period, and until then nothing changes. Past due, or while it is renewed, it ends at once and nothing
+    is owed (A11): then nothing is scheduled, and a payment that arrives goes back. `shown` as above. The wallet is locked.
+    Raises `PlanRefused`, `QuoteOver`."""
     _refuse_if_moved(running, shown)
     if running.state not in PAID_STATES or running.ends_at is None:
         raise PlanRefused("There is no plan to cancel.")
-    if running.state == State.PAST_DUE or now >= running.ends_at:
+    if running.state == State.PAST_DUE or now >= running.ends_at or is_renewing(running):
         ending.canceled(running, now=now)
         return None
     return _schedule(running, None, by, now)

@@ -30,7 +30,7 @@ def paid(charge: Charge, *, now: datetime) -> bool:
     same = (
         running.state == State.ACTIVE and running.number == charge.number and running.price_cents < charge.price_cents
     )
-    if not same or running.ends_at is None or now >= running.ends_at:
+    if not same or running.ends_at is None or now >= running.ends_at or choosing.is_renewing(running):
         return False
     plan = refusals.plan(charge.plan_id)
     try:

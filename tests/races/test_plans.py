@@ -11,34 +11,22 @@ from billing.catalog.models import Plan
 from billing.contracts.signing import SigningRefused
 from billing.ledger import wallets
 from billing.payments.models import Intent
-from billing.subscriptions import beginning, choosing, renewals, upgrading
+from billing.subscriptions import beginning, choosing, upgrading
 from billing.subscriptions.models import Change, Charge, CoveredModel, State, Subscription
 from billing.subscriptions.refusals import PlanRefused
 from orgs.models import Organization
 from tests.factories import cards, catalog, contracts, plans
 from tests.races.arena import Anomalies, Arena, Race, differs, raised
 from tests.races.guards import Control
+from tests.races.renewals import BEGAN, LAST_SECOND, WRITTEN_DOWN, renewing
 from tests.races.scenes import NOW, World
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
-
-BEGAN = NOW - timedelta(days=28)
-"""10 February: the period ends on 10 March at `NOW`."""
-WRITTEN_DOWN = 'INSERT INTO "payment_intent"'
 
 
 @pytest.fixture
 def plan(world: World) -> Plan:
     return catalog.plan(world.model)
-
-
-def renewing(running: Subscription) -> Any:
-    def act() -> bool:
-        with transaction.atomic():
-            wallets.lock([running.wallet_id])
-            return renewals.begin(running.pk, now=NOW) is not None
-
-    return act
 
 
 def test_two_forms_at_once_begin_one_plan(arena: Arena, world: World, plan: Plan) -> None:
@@ -101,7 +89,7 @@ def test_a_cancellation_is_withdrawn_or_happens(arena: Arena, world: World, plan
             with transaction.atomic():
                 wallets.lock([running.wallet_id])
                 again = Subscription.objects.get(pk=running.pk)
-                choosing.withdraw(again, by=world.alice.pk, now=NOW - timedelta(seconds=1))
+                choosing.withdraw(again, by=world.alice.pk, now=LAST_SECOND)
 
         def wrong(answers: list[Any]) -> Anomalies:
             running.refresh_from_db()
