@@ -6,7 +6,7 @@ import os
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.properties.money_back import MoneyMachine
+from tests.properties.plans import PlanMachine
 from tests.properties.steps import COUNTED
 from tests.properties.world import Cast
 
@@ -19,7 +19,7 @@ PHASES = tuple(Phase) if EXPLORING else (Phase.explicit, Phase.generate)
 def drive(cast: Cast, *, examples: int, part: int = 0) -> None:
     """Raises AssertionError with the history of a difference. `part`: other examples than those of another part."""
     logging.disable(logging.CRITICAL)  # whatever is wrong is seen in what is compared; to write it all down takes time
-    machine = type("MoneyMachine", (MoneyMachine,), {"cast": cast})
+    machine = type("PlanMachine", (PlanMachine,), {"cast": cast})
     try:
         run_state_machine_as_test(
             machine if EXPLORING else seed(part)(machine),

@@ -205,8 +205,8 @@ class Machine(RuleBasedStateMachine):
 
     # --- Use -----------------------------------------------------------------------------------------------------------
 
-    def _use(self, cost: Decimal, occurred_at: datetime, times: int = 1) -> None:
-        id_ = self.world.use(cost, occurred_at, times=times)
+    def _use(self, cost: Decimal, occurred_at: datetime, times: int = 1, **other: str) -> None:
+        id_ = self.world.use(cost, occurred_at, times=times, **other)
         self._seen()
         self.events.append((id_, uuid5(id_, "reversal")))
         self.money.use(str(id_), cost, occurred_at)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from uuid import UUID, uuid5
 
 from hypothesis import strategies as st
-from hypothesis.stateful import INITIALIZE_RULE_MARKER, RULE_MARKER, precondition
+from hypothesis.stateful import precondition
 
 from billing import flows
 from billing.payments import refunds
@@ -288,9 +288,3 @@ class MoneyMachine(Machine):
         self._draw_first()
         for _ in range(times):
             self.world.poll()
-
-
-def rules() -> set[str]:
-    """The names of the machine's rules, of the one that opens an example too."""
-    markers = (RULE_MARKER, INITIALIZE_RULE_MARKER)
-    return {name for name in dir(MoneyMachine) if any(hasattr(getattr(MoneyMachine, name), one) for one in markers)}

@@ -5,7 +5,7 @@ import pytest
 from tests import figures as counted
 from tests.figures import Record
 from tests.properties import driving
-from tests.properties.money_back import rules
+from tests.properties.plans import rules
 from tests.properties.steps import COUNTED
 from tests.properties.world import Cast
 

@@ -1,13 +1,17 @@
 """The machine finds what it is there to find: each bug planted here is seen within a bounded number of examples."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from billing.coverage.models import Payer
 from billing.ledger import burndown, takebacks
+from billing.metering import standing
 from billing.money import ZERO, cents_up
 from billing.payments import refunds
+from billing.subscriptions import cover
 from tests import figures as counted
 from tests.figures import Record
 from tests.properties import driving
@@ -49,6 +53,22 @@ def a_released_grant_gets_no_time_back(patch: Patch) -> None:
     patch.setattr(takebacks, "_prolong", lambda grant, away: None)
 
 
+def use_under_a_plan_is_paid(patch: Patch) -> None:
+    who_pays = standing.who_pays
+
+    def paid(base: standing.Base, *about: Any) -> Any:
+        payer, coverage = who_pays(base, *about)
+        return (Payer.CREDITS, None) if payer == Payer.SUBSCRIPTION else (payer, coverage)
+
+    patch.setattr(standing, "who_pays", paid)
+
+
+def a_canceled_plan_is_dated_on(patch: Patch) -> None:
+    """Beyond the end of its period, as if it were going to be renewed."""
+    planned = cover.planned
+    patch.setattr(cover, "planned", lambda terms, *, now: planned(replace(terms, next_plan=terms.plan), now=now))
+
+
 BUGS: tuple[Plant, ...] = (
     burn_down_by_age,
     an_ended_grant_pays_for_later_use,
@@ -56,6 +76,8 @@ BUGS: tuple[Plant, ...] = (
     paid_before_promotional,
     refunds_are_rounded_up,
     a_released_grant_gets_no_time_back,
+    use_under_a_plan_is_paid,
+    a_canceled_plan_is_dated_on,
 )
 ALWAYS = 2
 """So many of them are planted in `make test` too."""

@@ -18,7 +18,7 @@ import stripe
 from django.db import connection, transaction
 
 from billing import flows
-from billing.catalog.models import AIModel
+from billing.catalog.models import AIModel, Plan
 from billing.ledger import accruals, balances, wallets
 from billing.ledger.models import Account
 from billing.limits import reading
@@ -63,6 +63,8 @@ class Cast:
         self.acme: Organization = orgs.team(self.alice, "Acme Research", slug="acme", now=START)
         self.key: ApiKey = orgs.key(self.acme, now=START).key
         self.model: AIModel = catalog.model(input_usd="10", output_usd="0.000001")
+        self.planned: AIModel = catalog.model("the-plans-own", input_usd="10", output_usd="0.000001")
+        self.plan: Plan = catalog.plan(self.planned)
         self.gateway: Gateway = usage.gateway(now=START)
         for days in range(0, 140, 40):
             partitions.make(START + timedelta(days=days))
@@ -157,12 +159,17 @@ class World:
 
     # Usage
 
-    def use(self, cost: Decimal, occurred_at: datetime, *, times: int = 1) -> UUID:
+    def use(self, cost: Decimal, occurred_at: datetime, *, times: int = 1, model: str = "gpt-oss-120b") -> UUID:
         """One event of this cost, sent `times` times. Its id."""
         id_ = usage.v7(occurred_at, self.number())
         dust = int(cost % PER_TOKEN / DUST)
         event = usage.event(
-            self.cast.key.public_id, occurred_at, id=id_, input_tokens=int(cost // PER_TOKEN), output_tokens=dust
+            self.cast.key.public_id,
+            occurred_at,
+            id=id_,
+            model=model,
+            input_tokens=int(cost // PER_TOKEN),
+            output_tokens=dust,
         )
         for time in range(times):
             receipt = ingest.ingest(usage.batch(event), gateway_id=self.cast.gateway.pk, now=self.now)
@@ -202,7 +209,7 @@ class World:
         reading.forget()
         told = reading.by_public_id(self.cast.key.public_id, now=self.now)
         assert told is not None
-        model = told.answer.models[0]
+        [model] = [model for model in told.answer.models if model.model == self.cast.model.slug]
         assert model.http_status == (402 if model.reason else 200)
         return str(model.reason or "")
 

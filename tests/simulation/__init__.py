@@ -8,6 +8,8 @@ any more and everything has come to rest, they are held against what the simulat
     parties.py    who there is, with what habits              world.py      where they live: clock, doors, Stripe, database
     actions.py    what people do, one function each           trouble.py    what goes wrong, and how often
     standing_orders.py, saved_cards.py: what is charged without asking, and to what
+    plans.py, contracts.py: what was promised by the month; promises.py: what of it was shown and told
+    plans_kept.py: whether that is what happened
     gateways.py   what gateways report                        tally.py      the simulation's own books
     oracles.py    what must be true, asked of others          plants.py     bugs that this suite must find
     seeds.py      which seeds, on which scale                 keeping.py    those that failed once
