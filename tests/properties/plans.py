@@ -137,13 +137,11 @@ class PlanMachine(MoneyMachine):
         if plan.canceled:
             plan.ended = True
             return
-        # Charged: cover goes on for an hour from now at least; paid, to the end of the next period and beyond.
-        covered_until = max(plan.until(), self.now + BRIDGE)
-        gap = not plan.covered(self.now)
+        # Paid, it covers to the end of the next period and beyond. A clock that is months late finds that one over too: then
+        # it is to be charged once more, and for that covers an hour.
         plan.number += 1
-        until = plan.until()
-        if gap or covered_until != until:
-            plan.date_ahead(self.now, until)
+        due_again = self.now >= plan.ends_at
+        plan.date_ahead(self.now, max(plan.until(), self.now + BRIDGE) if due_again else plan.until())
         self._paid_for(plan)
 
     @precondition(lambda self: self._runs() and not self.plan.canceled and self.now < self.plan.ends_at)

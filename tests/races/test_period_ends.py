@@ -1,6 +1,6 @@
 """What customers do while their period ends.
 
-They act a second before the end, and the clock of the portal comes by at it: whoever has the wallet's lock first, goes first,
+They act a second before the end, and the clock of the portal comes by at it: whoever has the wallet's lock first goes first,
 whatever their watches say.
 """
 

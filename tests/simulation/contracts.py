@@ -107,8 +107,10 @@ def _awaited(world: World, party: Party, first: date) -> None:
 
 
 def _clock(world: World, party: Party, *, last: bool) -> None:
-    for name in world.trouble.order(list(CLOCK)):
-        world.task(name)
+    if world.now not in world.came_by:  # for all of them at once
+        world.came_by.add(world.now)
+        for name in world.trouble.order(list(CLOCK)):
+            world.task(name)
     world.touched.add(party.org_id)
     look(world, party)
     if last and _contracts(party, *LIVE):

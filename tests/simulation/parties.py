@@ -102,22 +102,21 @@ PLANS = (
     Habit(plans.withdraw, 0.04),
     Habit(plans.pay_late, 0.1),
 )
-PLANNED = Personality("has a plan", (Habit(actions.buy, 1, 0, 0), *COMMON, *PLANS, Habit(plans.use, 0.3)), clicks=2)
+BEGINS = (Habit(actions.buy, 1, 0, 0), TOPS_UP, REVERSED)
+PLANNED = Personality("has a plan", (*BEGINS, *PLANS), clicks=2)
 PLAN_UNPAID = Personality(
     "has a plan and no money",
     (
-        Habit(actions.buy, 1, 0, 0), *COMMON, *PLANS, *CARDS[:2],
+        *BEGINS, *PLANS, *CARDS[:2],
         Habit(plans.choose_card, 0.04), Habit(standing_orders.card_is_declined, 0.05),
     ),
 )  # fmt: skip
-CONTRACTS = (Habit(contracts.offer, 1, 4, 4), Habit(contracts.offer, 0.05), Habit(contracts.use, 0.9))
-CONTRACTED = Personality(
-    "has a contract", (Habit(actions.buy, 1, 0, 0), *COMMON, *CONTRACTS), tokens=4_000_000, cents=(100_00,)
-)
+CONTRACTS = (Habit(contracts.offer, 1, 4, 4), Habit(contracts.offer, 0.05), Habit(contracts.use, 0.5))
+CONTRACTED = Personality("has a contract", (*BEGINS, *CONTRACTS), tokens=4_000_000, cents=(100_00,))
 CONTRACT_UNPAID = Personality(
     "has a contract and no money",
     (
-        Habit(actions.buy, 1, 0, 0), *COMMON, *CONTRACTS,
+        *BEGINS, *CONTRACTS,
         Habit(contracts.pay, 0.05), Habit(contracts.end_unpaid, 0.02), Habit(standing_orders.card_is_declined, 0.03),
     ),
     tokens=4_000_000, cents=(100_00,),

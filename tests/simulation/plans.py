@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 WITH_A_PAGE = 0.3
 """So many who have a saved card pay on Stripe's page all the same."""
-CLOCK = ("tasks.renew_plans", "tasks.earn_plans")
-COMES_BY = (timedelta(seconds=20), timedelta(minutes=12), timedelta(hours=5))
+CLOCK = ("tasks.renew_plans",)
+COMES_BY = (timedelta(seconds=20), timedelta(minutes=12))
 """After a period's end: in production the clock comes by every minute."""
 
 

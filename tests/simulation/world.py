@@ -85,6 +85,7 @@ class World:
         self.diary = Diary()
         self.watched: dict[str, Callable[[Callable[[], bool]], None]] = {}
         self.touched: set[int] = set()
+        self.came_by: set[datetime] = set()
         settled = Settings(
             webhook_url="http://127.0.0.1/webhooks/stripe", webhook_secret=paying.SECRET, refund_delay=REFUND_TAKES,
             retry_delays=RETRIES,
