@@ -95,7 +95,7 @@ RECHARGES_CARDS = Personality("recharges changing cards", (*RECHARGED.habits, *C
 PLANS = (
     Habit(plans.subscribe, 1, 2, 2),
     Habit(plans.subscribe, 0.06),
-    Habit(plans.use, 0.3),
+    Habit(plans.use, 0.2),
     Habit(plans.upgrade, 0.04),
     Habit(plans.downgrade, 0.04),
     Habit(plans.cancel, 0.02),

@@ -238,7 +238,7 @@ def choose_card(world: World, party: Party) -> None:
         flows.charge_plan_to(party.org_id, id_, card.pk, now=world.now)
 
     def told(world: World, seen: PlanSeen, number: int) -> None:
-        party.promises.cards.append((world.now, card.stripe_id))
+        party.promises.cards.append((world.now, seen.id, card.stripe_id))
 
     _insist(world, party, running, "plan card chosen", choose, told)
 

@@ -13,7 +13,8 @@ from uuid import UUID
 from django.db import connection
 
 from billing.notices.models import Kind, Notice
-from billing.payments.models import Intent, Purpose
+from billing.payments.card_charges import NoCard
+from billing.payments.models import Intent, PaymentMethod, Purpose
 from billing.subscriptions.models import Charge, PaidPeriod, Subscription
 from tests.simulation import promises
 from tests.simulation.plans import ends
@@ -113,7 +114,24 @@ def _periods(
         world.expect(not early, f"{name}: period {charge.number} is charged at {charge.made_at}, before it begins")
     more = {number: cents for number, cents in paid_for.items() if not 2 <= number <= one.number}
     world.expect(not more, f"{name}: charged for periods that it never had: {more}")
+    _card(world, party, one, name)
     _end(world, party, one, fees, name)
+
+
+def _card(world: World, party: Party, one: Subscription, name: str) -> None:
+    """A renewal charged the card that was chosen for it last, or what that was saved again as. Whoever paid on Stripe's page
+    since gave another one."""
+    cards = {card.stripe_id: str(card) for card in PaymentMethod.objects.filter(wallet_id=party.org_id)}
+    chosen = [(at, stripe_id) for at, plan, stripe_id in party.promises.cards if plan == one.public_id]
+    pages = one.charges.filter(intent__state="succeeded", intent__method=None).values_list(
+        "intent__settled_at", flat=True
+    )
+    for renewal in one.charges.filter(intent__method__isnull=False, kind="renewal").select_related("intent__method"):
+        before = [(at, stripe_id) for at, stripe_id in chosen if at < renewal.made_at]
+        if before and not any(at > before[-1][0] for at in pages):
+            assert renewal.intent is not None
+            charged, should = str(renewal.intent.method), cards[before[-1][1]]
+            world.expect(charged == should, f"{name}: {charged} is charged, chosen was {should}")
 
 
 def _should_be(party: Party, one: Subscription, number: int, fees: list[PaidPeriod]) -> tuple[bool, str] | None:

@@ -132,8 +132,8 @@ class Promises:
     asked: dict[str, datetime] = field(default_factory=dict)
     orders: list[Order] = field(default_factory=list)
     plans: dict[UUID, PlanSeen] = field(default_factory=dict)
-    cards: list[tuple[datetime, str]] = field(default_factory=list)
-    """Cards that plans are to be renewed with, and when the page said so."""
+    cards: list[tuple[datetime, UUID, str]] = field(default_factory=list)
+    """When a page said which plan is to be renewed with which card."""
     counted: list[Counted] = field(default_factory=list)
 
     def ask(self, model: str, now: datetime) -> None:
