@@ -13,7 +13,6 @@ from uuid import UUID
 from django.db import connection
 
 from billing.notices.models import Kind, Notice
-from billing.payments.card_charges import NoCard
 from billing.payments.models import Intent, PaymentMethod, Purpose
 from billing.subscriptions.models import Charge, PaidPeriod, Subscription
 from tests.simulation import promises
