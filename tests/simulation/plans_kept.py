@@ -122,9 +122,8 @@ def _card(world: World, party: Party, one: Subscription, name: str) -> None:
     since gave another one."""
     cards = {card.stripe_id: str(card) for card in PaymentMethod.objects.filter(wallet_id=party.org_id)}
     chosen = [(at, stripe_id) for at, plan, stripe_id in party.promises.cards if plan == one.public_id]
-    pages = one.charges.filter(intent__state="succeeded", intent__method=None).values_list(
-        "intent__settled_at", flat=True
-    )
+    on_pages = one.charges.filter(intent__state="succeeded", intent__method=None).select_related("intent")
+    pages = [charge.intent.settled_at for charge in on_pages if charge.intent and charge.intent.settled_at]
     for renewal in one.charges.filter(intent__method__isnull=False, kind="renewal").select_related("intent__method"):
         before = [(at, stripe_id) for at, stripe_id in chosen if at < renewal.made_at]
         if before and not any(at > before[-1][0] for at in pages):
