@@ -23,6 +23,9 @@ WHERE {ours("d.org_id")} AND d.minute >= %(told)s
 """
 """What is accepted and waits for the sweep."""
 
+OF_DAYS, WAITING_OF_DAYS = (query.replace("%(told)s", "%(day)s") for query in (EVENTS, DELTAS))
+"""The same of whole days, as allowances are: the first day begins at its midnight."""
+
 SUMS = ("events", "input_tokens", "cached_tokens", "output_tokens", "late_tokens", "cost")
 
 
@@ -92,11 +95,11 @@ CHECKS = (
             ("org_id", "day", "coverage_id"),
             f"""SELECT org_id, (occurred_at AT TIME ZONE 'UTC')::date AS day, coverage_id,
                 input_tokens + output_tokens AS tokens
-            FROM ({EVENTS}) e WHERE payer = 3 AND coverage_id IS NOT NULL AND occurred_at >= %(day)s""",
+            FROM ({OF_DAYS}) e WHERE payer = 3 AND coverage_id IS NOT NULL""",
             f"""SELECT org_id, day, coverage_id, tokens FROM allowance_day
             WHERE {ours("org_id")} AND day >= (%(day)s AT TIME ZONE 'UTC')::date
             UNION ALL SELECT org_id, (minute AT TIME ZONE 'UTC')::date, coverage_id, input_tokens + output_tokens
-            FROM ({DELTAS}) d WHERE payer = 3 AND coverage_id IS NOT NULL AND minute >= %(day)s""",
+            FROM ({WAITING_OF_DAYS}) d WHERE payer = 3 AND coverage_id IS NOT NULL""",
             ("tokens",),
         ),
     ),

@@ -93,8 +93,9 @@ def pay(world: World, party: Party, nonce: UUID) -> None:
         next(row for row in world.diary.purchases if row.nonce == nonce).paid_at_stripe = True
 
 
-def pay_page(world: World, party: Party, intent: Intent) -> bool:
-    """Whether it was paid on Stripe's page now; with another card when the first one is declined."""
+def pay_page(world: World, party: Party, intent: Intent, *, looks: bool = True) -> bool:
+    """Whether it was paid on Stripe's page now; with another card when the first one is declined. `looks`: the page to which
+    one comes back asks what became of it."""
     paid = False
     for _ in range(world.chance.choice((1, 2))):
         card = world.chance.choice(party.like.cards)
@@ -106,7 +107,7 @@ def pay_page(world: World, party: Party, intent: Intent) -> bool:
             world.fact(party, "paid", intent.amount_cents)
             _note_charge(world, party, intent)
             break
-    if world.chance.random() < COMES_BACK:
+    if looks and world.chance.random() < COMES_BACK:
         world.later(1, 30, lambda: _look(world, party, intent))
     world.later(1, 40, world.webhooks)
     world.later(90, 4000, world.tick)

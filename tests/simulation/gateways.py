@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from django.db import connection
+
 from billing import flows
+from billing.coverage.models import Payer
 from billing.ledger import balances
 from billing.metering import ingest, reversing
 from billing.metering.events import Batch, Event, Receipt
@@ -33,6 +36,11 @@ def use(world: World, party: Party) -> None:
     _serve(world, party, world.chance.randint(1, 4))
 
 
+def use_of(world: World, party: Party, model: str, number: int) -> None:
+    """Requests to one model; where a plan or contract covers it, it is served without credit."""
+    _serve(world, party, number, (model,))
+
+
 def burst(world: World, party: Party) -> None:
     _serve(world, party, world.chance.randint(15, 40))
 
@@ -51,8 +59,10 @@ def take_back(world: World, party: Party) -> None:
         return
     use = world.chance.choice(recent)
     wanted = reversing.Reversal(UUID(world.uuid()), use.id, "never served", world.reporters[0].id)
-    cost = world.prices.cost(use)
+    cost = world.cost(party, use)
     party.tally.take_back(use, cost)
+    if use.id in party.tally.promised:
+        party.promises.count(use, world.now, -1)
     world.fact(party, "reversed", cost)
     for _ in range(world.chance.choice((1, 1, 2))):
         _insist(world, party, lambda: flows.reverse_usage(wanted, now=world.now))
@@ -72,13 +82,14 @@ def has_credit(party: Party, now: datetime) -> bool:
 # --- Reporting -----------------------------------------------------------------------------------------------------------
 
 
-def _serve(world: World, party: Party, number: int) -> None:
+def _serve(world: World, party: Party, number: int, models: tuple[str, ...] = ("small", "small", "large")) -> None:
     """Requests that were served just now, some time ago, or (by a clock that is fast) in a moment."""
     if party.left and world.chance.random() < 0.9:
         return
-    if not party.tally.free and not has_credit(party, world.now) and world.chance.random() > SERVES_ALL_THE_SAME:
+    served = party.tally.free or party.promises.runs(models[0], world.now) or has_credit(party, world.now)
+    if not served and world.chance.random() > SERVES_ALL_THE_SAME:
         return
-    uses = [_served(world, party, world.chance.choice(party.keys)) for _ in range(number)]
+    uses = [_served(world, party, world.chance.choice(party.keys), models) for _ in range(number)]
     known = list(party.tally.accepted.values())
     if known and world.chance.random() < 0.1:
         uses.append(world.chance.choice(known[-10:]))  # sent again
@@ -91,7 +102,7 @@ def _serve(world: World, party: Party, number: int) -> None:
     _report(world, world.chance.choice(world.reporters), uses, party)
 
 
-def _served(world: World, party: Party, note: KeyNote) -> Use:
+def _served(world: World, party: Party, note: KeyNote, models: tuple[str, ...]) -> Use:
     chance = world.chance
     how = chance.random()
     if how < 0.8:
@@ -107,7 +118,7 @@ def _served(world: World, party: Party, note: KeyNote) -> Use:
     id_ = v7(at, tail) if chance.random() < 0.8 else UUID(int=chance.getrandbits(128), version=4)
     tokens = chance.randint(1, party.like.tokens)
     cached = chance.choice((0, 0, tokens // 3))
-    return Use(id_, note.key.public_id, chance.choice(("small", "small", "large")), tokens, cached, tokens // 7, at)
+    return Use(id_, note.key.public_id, chance.choice(models), tokens, cached, tokens // 7, at)
 
 
 def _report(world: World, reporter: Reporter, uses: list[Use], party: Party | None) -> None:
@@ -179,7 +190,10 @@ def _note(world: World, party: Party, uses: list[Use], told: tuple[int, int, lis
             refused.append(reason)
         elif use.id not in party.tally.accepted:
             accepted += 1
-            party.tally.accept(use, world.prices.cost(use))
+            if _is_promised(world, party, use):
+                party.tally.promised.add(use.id)
+                party.promises.count(use, world.now)
+            party.tally.accept(use, world.cost(party, use))
         elif party.tally.accepted[use.id] == use:
             duplicate += 1
         else:
@@ -191,6 +205,21 @@ def _note(world: World, party: Party, uses: list[Use], told: tuple[int, int, lis
             False, f"{party.name}: a batch of {accepted} new, {duplicate} known, {refused} was answered {told}"
         )
     world.fact(party, "usage", accepted, duplicate, len(refused))
+
+
+def _is_promised(world: World, party: Party, use: Use) -> bool:
+    """Whether a plan or contract pays for it. Around a boundary the portal says so: it depends on when a clock came by."""
+    covered = party.promises.covers(use, world.now)
+    if covered is None:
+        world.events["use at a boundary"] += 1
+        return _payer(use) in (Payer.SUBSCRIPTION, Payer.CONTRACT)
+    return covered
+
+
+def _payer(use: Use) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT payer FROM usage_event WHERE id = %s AND occurred_at = %s", [use.id, use.occurred_at])
+        return int(cursor.fetchone()[0])
 
 
 def _refusal(world: World, party: Party, use: Use) -> str:

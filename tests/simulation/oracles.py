@@ -15,7 +15,8 @@ from django.db import connection
 from billing.ledger import balances, chains
 from billing.ledger.audit import BEGINNING, Check, Scope, ask
 from billing.verifying import books, waiting
-from tests.simulation import saved_cards, standing_orders, told
+from tests.simulation import contracts, plans_kept, saved_cards, standing_orders, told
+from tests.simulation.plans_kept import Money
 from tests.simulation.tally import DEBT_KEPT, LATE_WINDOW, NOTHING, Rest, drawn
 from tests.soak import facts, oracles
 
@@ -107,7 +108,7 @@ def watch_draws(world: World, sweep: Callable[[], bool]) -> None:
             # Charged or not, nobody knows: the rest is looked at by what is uncharged at the next sweep.
             party.tally.undrawn = uses
         elif known and uses and not party.tally.free:
-            _compare_draws(world, party, before[party.org_id], [(use.minute, world.prices.cost(use)) for use in uses])
+            _compare_draws(world, party, before[party.org_id], [(use.minute, world.cost(party, use)) for use in uses])
 
 
 def _compare_draws(world: World, party: Party, before: list[Rest], uses: list[tuple[datetime, Decimal]]) -> None:
@@ -167,11 +168,11 @@ def in_the_end(world: World) -> None:
     for difference in oracles.differences(world.diary, at_stripe, there):
         world.expect(_is_expected(difference, there), f"{difference}")
     told.letters(world)
-    net: dict[int, Decimal] = defaultdict(Decimal)
+    net: dict[int, Money] = defaultdict(Money)
     for charge in at_stripe.charges:
         intent = there.intents.get(charge.intent_id) if charge.intent_id else None
         if intent is not None and charge.succeeded:
-            net[intent.org_id] += charge.net_cents * CENT
+            net[intent.org_id].add(intent.id, intent.key, charge.net_cents)
     sums: dict[int, dict[int, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     for org_id, code, amount in rows(BY_CODE):
         sums[org_id][code] = amount
@@ -181,6 +182,8 @@ def in_the_end(world: World) -> None:
         saved_cards.kept_as_told(world, party)
         told.statements(world, party)
         told.charges(world, party)
+        plans_kept.kept(world, party, net[party.org_id], sums[party.org_id])
+        contracts.kept(world, party, net[party.org_id], sums[party.org_id])
         _adds_up(world, party, net[party.org_id], sums[party.org_id])
 
 
@@ -190,13 +193,16 @@ def _is_expected(difference: dict[str, Any], there: facts.Facts) -> bool:
     key = keys.get(difference.get("intent", ""), "")
     if difference["difference"] == "purchase_of_nobody":
         return not key.startswith("buy:")
-    return difference["difference"] == "not_granted_once" and key.startswith("settle:")
+    return difference["difference"] == "not_granted_once" and key.startswith(
+        ("settle:", *plans_kept.OF_PLANS, plans_kept.OF_CONTRACTS)
+    )
 
 
-def _adds_up(world: World, party: Party, net: Decimal, sums: dict[int, Decimal]) -> None:
+def _adds_up(world: World, party: Party, money: Money, sums: dict[int, Decimal]) -> None:
     """Stripe's money, the uses at their price and the gifts are in the ledger; what is left of them is the balance."""
-    tally = party.tally
-    world.expect(sums[1000] == net, f"{party.name}: Stripe has {net}, the ledger says {sums[1000]}")
+    tally, net = party.tally, money.credit * CENT
+    whole = (money.credit + money.plans + money.contracts) * CENT
+    world.expect(sums[1000] == whole, f"{party.name}: Stripe has {whole}, the ledger says {sums[1000]}")
     world.expect(-sums[4000] == tally.used, f"{party.name}: used {tally.used}, charged {-sums[4000]}")
     given = sum((amount for _, amount in _gifts(party)), NOTHING)
     world.expect(given == tally.given, f"{party.name}: was given {tally.given}, the ledger says {given}")

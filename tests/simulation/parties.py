@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from orgs.models import Organization, User
 from tests.factories import paying
-from tests.simulation import actions, gateways, saved_cards, standing_orders
+from tests.simulation import actions, contracts, gateways, plans, saved_cards, standing_orders
+from tests.simulation.promises import Promises
 from tests.simulation.tally import CardNote, KeyNote, Paid, Tally
 
 if TYPE_CHECKING:
@@ -91,6 +92,36 @@ CARDS = (
 )
 CHANGES_CARDS = Personality("changes cards", (*COMMON, *CARDS, Habit(saved_cards.detach_elsewhere, 0.005)), clicks=2)
 RECHARGES_CARDS = Personality("recharges changing cards", (*RECHARGED.habits, *CARDS))
+PLANS = (
+    Habit(plans.subscribe, 1, 2, 2),
+    Habit(plans.subscribe, 0.06),
+    Habit(plans.use, 0.3),
+    Habit(plans.upgrade, 0.04),
+    Habit(plans.downgrade, 0.04),
+    Habit(plans.cancel, 0.02),
+    Habit(plans.withdraw, 0.04),
+    Habit(plans.pay_late, 0.1),
+)
+PLANNED = Personality("has a plan", (Habit(actions.buy, 1, 0, 0), *COMMON, *PLANS, Habit(plans.use, 0.3)), clicks=2)
+PLAN_UNPAID = Personality(
+    "has a plan and no money",
+    (
+        Habit(actions.buy, 1, 0, 0), *COMMON, *PLANS, *CARDS[:2],
+        Habit(plans.choose_card, 0.04), Habit(standing_orders.card_is_declined, 0.05),
+    ),
+)  # fmt: skip
+CONTRACTS = (Habit(contracts.offer, 1, 4, 4), Habit(contracts.offer, 0.05), Habit(contracts.use, 0.9))
+CONTRACTED = Personality(
+    "has a contract", (Habit(actions.buy, 1, 0, 0), *COMMON, *CONTRACTS), tokens=4_000_000, cents=(100_00,)
+)
+CONTRACT_UNPAID = Personality(
+    "has a contract and no money",
+    (
+        Habit(actions.buy, 1, 0, 0), *COMMON, *CONTRACTS,
+        Habit(contracts.pay, 0.05), Habit(contracts.end_unpaid, 0.02), Habit(standing_orders.card_is_declined, 0.03),
+    ),
+    tokens=4_000_000, cents=(100_00,),
+)  # fmt: skip
 FREE = Personality("personal, free", (Habit(gateways.use, 0.2), KEYS), personal=True)
 LEAVES = Personality(
     "leaves",
@@ -98,8 +129,8 @@ LEAVES = Personality(
     cents=(250_00, 500_00),
 )  # fmt: skip
 EVERYBODY = (
-    STEADY, DISPUTES, RECHARGED, REFUNDED, GIFTED, CHANGES_CARDS, BROKE, QUARRELS, FREE, BURSTY, RECHARGES_CARDS, MONTH_ENDS,
-    FAR_EAST, LEAVES, ABANDONS, FAR_WEST,
+    STEADY, DISPUTES, PLANNED, RECHARGED, REFUNDED, CONTRACTED, GIFTED, CHANGES_CARDS, PLAN_UNPAID, BROKE, QUARRELS, FREE,
+    CONTRACT_UNPAID, BURSTY, RECHARGES_CARDS, MONTH_ENDS, FAR_EAST, LEAVES, ABANDONS, FAR_WEST,
 )  # fmt: skip
 
 
@@ -118,6 +149,7 @@ class Party:
     unanswered: int = 0
     """Batches with its usage that a gateway has sent and was not answered yet."""
     left: bool = False
+    promises: Promises = field(default_factory=Promises)
     cards_removed: dict[str, datetime] = field(default_factory=dict)
     """Cards that the page said are removed, by their name at Stripe, and when it said so."""
     cards_detached_elsewhere: set[str] = field(default_factory=set)

@@ -15,12 +15,15 @@ from uuid import uuid4
 from django.test import override_settings
 
 from billing import tasks
+from billing.contracts import months, overage
 from billing.coverage.models import Payer
-from billing.ledger import burndown, debts, expiry, takebacks
+from billing.ledger import burndown, debts, expiry, receivables, takebacks
 from billing.metering import charging, returning, standing, storing
 from billing.money import ZERO
 from billing.payments import disputes, gateway, methods, polling
 from billing.recharge import figures
+from billing.subscriptions import hearing, prices, renewals
+from billing.subscriptions.models import Change, Subscription
 from billing.webhooks import stripe
 from tests.simulation import parties
 from tests.simulation.parties import Personality
@@ -167,6 +170,65 @@ def the_end_of_a_month_charges_all_that_is_owed() -> AbstractContextManager[Any]
     return override_settings(OVERDRAFT_CEILING_USD=Decimal(10_000))
 
 
+def a_plan_is_renewed_before_its_time() -> AbstractContextManager[Any]:
+    """Whoever paid for a month is charged for the next one when the clock comes by again."""
+    paid = renewals.paid
+
+    def and_again(charge: Any, *, now: Any) -> bool:
+        renewed = paid(charge, now=now)
+        Subscription.objects.filter(pk=charge.subscription_id, next_at__isnull=False).update(next_at=now)
+        return renewed
+
+    return mock.patch.dict(hearing.PAID, {"renewal": and_again})
+
+
+def an_upgrade_costs_the_whole_month() -> AbstractContextManager[Any]:
+    return _instead(prices, "difference", lambda *, new_cents, charged_cents, **when: new_cents - charged_cents)
+
+
+def use_under_a_plan_is_paid() -> AbstractContextManager[Any]:
+    who_pays = standing.who_pays
+
+    def paid(base: standing.Base, *about: Any) -> Any:
+        payer, coverage = who_pays(base, *about)
+        return (Payer.CREDITS, None) if payer == Payer.SUBSCRIPTION else (payer, coverage)
+
+    return _instead(standing, "who_pays", paid)
+
+
+def what_was_scheduled_is_forgotten() -> AbstractContextManager[Any]:
+    """It is said to have happened, and nothing has."""
+
+    def forgets(running: Subscription, now: Any) -> bool:
+        Change.objects.filter(subscription=running, withdrawn_at=None, applied_at=None).update(applied_at=now)
+        return True
+
+    return _instead(renewals, "_apply_change", forgets)
+
+
+def a_fee_is_revenue_when_it_is_paid() -> AbstractContextManager[Any]:
+    return _instead(prices, "earned", lambda cents, *, start, end, until: cents)
+
+
+def a_commitment_is_due_twice() -> AbstractContextManager[Any]:
+    begin, owed = months.begin, receivables.owed
+
+    def twice(contract: Any, period: Any, *, now: Any) -> Any:
+        month = begin(contract, period, now=now)
+        due = month.dues.filter(what="commitment").first()
+        if due is not None and month.dues.filter(what="commitment").count() == 1:
+            due.pk, due.number, due.stage, due.intent, due.tries = None, 2, "due", None, 0
+            due.next_try_at = now
+            due.save(force_insert=True)
+        return month
+
+    return _all(_instead(months, "begin", twice), _instead(receivables, "owed", lambda org_id: owed(org_id) + 1000))
+
+
+def overage_is_never_charged() -> AbstractContextManager[Any]:
+    return _instead(overage, "take_up", lambda org_ids, *, at_least, now: 0)
+
+
 @dataclass(frozen=True)
 class Plant:
     """A bug, and the world in which it shows: who lives there, for how many days. `cut`: how often the power goes."""
@@ -196,7 +258,14 @@ PLANTS = (
     Plant(refunds_in_the_dashboard_are_not_heard_of, parties.REFUNDED, days=60),
     Plant(the_cap_of_auto_recharge_is_forgotten, parties.RECHARGED, days=80),
     Plant(a_removed_card_stays, parties.CHANGES_CARDS, days=60),
+    Plant(an_upgrade_costs_the_whole_month, parties.PLANNED, days=20),
+    Plant(use_under_a_plan_is_paid, parties.PLANNED, days=10),
+    Plant(what_was_scheduled_is_forgotten, parties.PLANNED, days=45),
+    Plant(a_plan_is_renewed_before_its_time, parties.PLANNED, days=45),
+    Plant(a_commitment_is_due_twice, parties.CONTRACTED, days=40),
+    Plant(overage_is_never_charged, parties.CONTRACTED, days=65),
     # These take long to be seen.
+    Plant(a_fee_is_revenue_when_it_is_paid, parties.PLANNED, days=10),
     Plant(a_card_is_charged_under_another_key_each_time, parties.RECHARGED, days=60),
     Plant(what_a_bank_reinstates_is_not_booked, parties.DISPUTES, days=80),
     Plant(another_card_becomes_the_default_by_itself, parties.CHANGES_CARDS, days=60),

@@ -28,6 +28,8 @@ ROUNDS = 0.7
 """So often a day the clock comes by, on average: in between, whoever acts makes the queue do something sooner."""
 NIGHTS = 0.2
 """In so many nights the tasks of the night run: the others are left out."""
+OPEN = recovery.OPEN.replace("now()", "%s")
+"""By the clock of the simulation, not by that of PostgreSQL."""
 AT_REST = tuple(
     timedelta(minutes=minutes) for minutes in (1, 2, 17, 80, 180, 26 * 60, 50 * 60, 76 * 60, 100 * 60, 150 * 60)
 )
@@ -162,4 +164,4 @@ def _come_to_rest(world: World) -> None:
         gateways.heartbeat(world)
         world.tick(nightly=since > DAY)
     oracles.after_event(world)
-    world.expect(not oracles.rows(recovery.OPEN, world.now)[0][0], "not everything has come to rest")
+    world.expect(not oracles.rows(OPEN, world.now, world.now)[0][0], "not everything has come to rest")

@@ -91,6 +91,8 @@ class Tally:
     free: bool = False
     accepted: dict[UUID, Use] = field(default_factory=dict)
     reversed: set[UUID] = field(default_factory=set)
+    promised: set[UUID] = field(default_factory=set)
+    """What of it a plan or contract pays for: it costs no credit."""
     undrawn: list[Use] = field(default_factory=list)
     """Accepted and perhaps not drawn yet, in the order of acceptance."""
     given: Decimal = NOTHING

@@ -22,7 +22,7 @@ ALIKE = 12
 """So many organizations that are alike live in the world a bug is planted into."""
 TRIES = 3
 """A bug is planted into the worlds of at most so many seeds, one after the other, until it is caught."""
-PLANTED = 15 if seeds.RESULTS in os.environ else counted.of(3, full=len(PLANTS))
+PLANTED = 21 if seeds.RESULTS in os.environ else counted.of(3, full=len(PLANTS))
 """So many of the bugs: a few in `make test`, those that are seen soon in `make simulate`, all in `make money`."""
 
 

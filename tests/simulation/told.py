@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from django.core import mail
+from django.db.models import Q
 
 from billing.notices import sending
 from billing.notices.models import Kind, Mail, Notice
@@ -43,7 +44,9 @@ def charges(world: World, party: Party) -> None:
     """Who was charged was told so once, of the right amount, and nobody else was."""
     paid = Intent.objects.filter(wallet_id=party.org_id, state=State.SUCCEEDED).exclude(failure_code="unapplied")
     should = Counter(f"{cents / 100:.2f}" for cents in paid.values_list("amount_cents", flat=True))
-    told = Notice.objects.filter(wallet_id=party.org_id, kind__in=CHARGED)
+    of_credit = Q(kind__in=CHARGED)
+    of_plans = Q(kind=Kind.PLAN_STARTED) & ~Q(facts__amount="0.00") | Q(kind=Kind.PLAN_FAILED, facts__gone_back=True)
+    told = Notice.objects.filter(of_credit | of_plans, wallet_id=party.org_id)
     there = Counter(str(facts["amount"]) for facts in told.values_list("facts", flat=True))
     world.expect(should == there, f"{party.name}: charged {should - there}, told of {there - should}")
     recharged = paid.filter(purpose=Purpose.RECHARGE).count()

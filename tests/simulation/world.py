@@ -36,8 +36,9 @@ from sandbox.stripe import InProcessClient, Sandbox, Settings
 from sandbox.stripe.webhooks import Delivery
 from tests import owners
 from tests.crash import paths
-from tests.factories import catalog, orgs, paying
-from tests.simulation.tally import Price, PriceList
+from tests.factories import catalog, orgs, paying, plans
+from tests.simulation.promises import PLANNED, PRICES, RESERVED
+from tests.simulation.tally import NOTHING, Price, PriceList, Use
 from tests.simulation.trouble import Rates, Trouble
 from tests.soak.diary import Diary
 
@@ -53,7 +54,9 @@ REFUND_TAKES = 4 * 86_400.0
 SESSION_LASTS = timedelta(days=10)
 TOLD_ALL = 0.1
 """So many of the webhooks that mean nothing to Purser are brought to its door all the same."""
-MODELS = (("small", "0.35", "0.10", "0.75"), ("large", "3", "0.3", "15"))
+MODELS = (
+    ("small", "0.35", "0.10", "0.75"), ("large", "3", "0.3", "15"), (PLANNED, "2", "0.2", "6"), (RESERVED, "1", "0.1", "1"),
+)  # fmt: skip
 
 
 @dataclass
@@ -187,6 +190,10 @@ class World:
         if not holds:
             self.violations.append(f"{self.now:%Y-%m-%d %H:%M:%S} {otherwise}")
 
+    def cost(self, party: Party, use: Use) -> Decimal:
+        """What it takes of credit."""
+        return NOTHING if use.id in party.tally.promised else self.prices.cost(use)
+
     def digest(self) -> str:
         return hashlib.sha256("\n".join(self.facts).encode()).hexdigest()
 
@@ -232,6 +239,8 @@ def _furnish(world: World) -> None:
     for slug, *usd in MODELS:
         catalog.model(slug, input_usd=usd[0], cached_usd=usd[1], output_usd=usd[2], valid_from=BEFORE)
         world.prices.publish(slug, Price(BEFORE, *map(Decimal, usd)))
+    for rank, (slug, cents) in enumerate(PRICES.items(), start=1):
+        plans.another(slug, AIModel.objects.get(slug=PLANNED), usd=cents // 100, rank=rank)
     change = START + timedelta(days=world.chance.randint(100, 200), seconds=world.chance.randrange(86_400))
     catalog.price(AIModel.objects.get(slug="large"), change, input_usd="2.5", cached_usd="0.25", output_usd="12.345678")
     world.prices.publish("large", Price(change, Decimal("2.5"), Decimal("0.25"), Decimal("12.345678")))

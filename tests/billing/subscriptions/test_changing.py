@@ -283,3 +283,24 @@ def test_a_retired_model_ends_the_plan_and_refunds_unused_days(
     assert (running.ended_as, plans.cover(acme)[-1][2], plans.deferred(acme)) == ("retired", night, 0)
     # 21 of 28 days of 50.00, and 7 of 14 days of 75.00.
     assert sorted(Refund.objects.values_list("amount_cents", flat=True)) == [12_50, 37_50]
+
+
+# --- What was shown ------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_shown_is_asked_for_under_the_lock(
+    on_larger: Subscription, acme: Organization, alice: User, pro: Plan
+) -> None:
+    """A page said that it ends with February, and meanwhile it was renewed, or is past due and would end at once."""
+    seen = [choosing.seen(on_larger)]
+    plans.renewed(on_larger, now=FEB)
+    seen.append(choosing.seen(on_larger))
+    plans.refused(on_larger, now=MARCH)
+    for shown in seen:
+        with pytest.raises(refusals.QuoteOver, match="has changed since this was shown"):
+            flows.cancel_plan(acme.pk, on_larger.public_id, by=alice.pk, shown=shown, now=MARCH)
+        with pytest.raises(refusals.QuoteOver, match="has changed since this was shown"):
+            flows.schedule_plan(acme.pk, on_larger.public_id, pro.pk, by=alice.pk, shown=shown, now=MARCH)
+    assert not Change.objects.exists()
+    on_larger.refresh_from_db()
+    assert on_larger.state == State.PAST_DUE

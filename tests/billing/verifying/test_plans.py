@@ -9,7 +9,7 @@ from orgs.models import Organization, User
 from tests.billing.verifying.crimes import assert_found
 from tests.factories import business, plans
 from tests.factories import orgs as people
-from tests.factories.plans import DAY, FEB, JAN, MINUTE
+from tests.factories.plans import DAY, FEB, HOUR, JAN, MINUTE
 from tests.figures import Record
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("as_owner"), pytest.mark.money]
@@ -74,3 +74,10 @@ def test_each_is_found_and_named(subscribed: Organization, figures: Record) -> N
     for name, sql, found_by in CRIMES:
         assert_found(name, sql, found_by, subscribed.pk, now=NOW)
         figures("verify_ledger", planted=1, found=1)
+
+
+def test_books_that_are_cut_within_a_day_hold_the_whole_of_its_allowance(subscribed: Organization) -> None:
+    """Used on 1 February at 10:00, and looked at from noon on: the tokens of that day are those of all its events."""
+    for since in (JAN + DAY - MINUTE, JAN + DAY + 2 * HOUR):
+        found = books.verify(Scope(JAN + DAY + 3 * HOUR, since=since)).differences
+        assert [one for one in found if one.check == "allowance_of_events"] == []

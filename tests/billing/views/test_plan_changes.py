@@ -21,8 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books_are_right")]
 
 PLANS = "/o/acme/plans"
 DAY = timedelta(days=1)
-END = "4 May 2026, 12:41 UTC"
-"""Of the period that `running` is in."""
+END = "4 May 2026, 12:41 UTC"  # of the period that `running` is in
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def running(at_noon: object, acme: Organization, alice: User, larger: Plan) -> S
 
 @pytest.fixture
 def unpaid(at_noon: object, acme: Organization, alice: User, pro: Plan) -> Subscription:
-    """Code Pro, whose second month the bank has just declined for the third time: on the fourth day of grace."""
+    """Code Pro, whose second month the bank has declined three times."""
     running = plans.begun(acme, pro, alice, now=NOW.replace(month=3) - 3 * DAY)
     for days in (3, 2, 0):
         plans.refused(running, now=NOW - days * DAY)

@@ -198,10 +198,8 @@ def test_a_price_that_changed_is_shown_anew_and_not_charged(
     assert "Look again before you pay. The price has changed. Look at it again. Nothing was charged." in shown
     assert "It was $50.00, and is $60.00 now." in shown
     assert "Pay $60.00 and subscribe" in shown
-    newest = Quote.objects.latest("made_at")
     assert Quote.objects.count() == 2
     assert f"{PLANS}/quotes/{Quote.objects.exclude(pk=page.rsplit('/', 1)[1]).get().pk}" in answer.content.decode()
-    assert newest.amount_cents in (50_00, 60_00)
     assert not Charge.objects.exists()
 
 
