@@ -126,7 +126,7 @@ def _card(world: World, party: Party, one: Subscription, name: str) -> None:
     pages = [charge.intent.settled_at for charge in on_pages if charge.intent and charge.intent.settled_at]
     for renewal in one.charges.filter(intent__method__isnull=False, kind="renewal").select_related("intent__method"):
         before = [(at, stripe_id) for at, stripe_id in chosen if at < renewal.made_at]
-        if before and not any(at > before[-1][0] for at in pages):
+        if before and not any(at and at > before[-1][0] for at in pages):
             assert renewal.intent is not None
             charged, should = str(renewal.intent.method), cards[before[-1][1]]
             world.expect(charged == should, f"{name}: {charged} is charged, chosen was {should}")

@@ -264,7 +264,7 @@ PLANTS = (
     Plant(a_plan_is_renewed_before_its_time, parties.PLANNED, days=45),
     Plant(a_commitment_is_due_twice, parties.CONTRACTED, days=40),
     Plant(overage_is_never_charged, parties.CONTRACTED, days=65),
-    Plant(a_fee_is_revenue_when_it_is_paid, parties.PLANNED, days=33),
+    Plant(a_fee_is_revenue_when_it_is_paid, parties.PLANNED, days=26),
     # These take long to be seen.
     Plant(a_card_is_charged_under_another_key_each_time, parties.RECHARGED, days=60),
     Plant(what_a_bank_reinstates_is_not_booked, parties.DISPUTES, days=80),
