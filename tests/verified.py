@@ -1,17 +1,14 @@
 """What `manage.py verify_ledger` says of the books a test made, within the test's own transaction."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
 
-import psycopg
 from django.db import connection
 
-from billing.ledger import chains
-from billing.ledger.audit import Check, Difference, Scope
+from billing.ledger import audit, chains
+from billing.ledger.audit import Difference, Scope
 from billing.verifying import books, waiting
 
 LAST_HAPPENING = """
@@ -36,12 +33,7 @@ def differences(*, now: datetime | None = None, without: Collection[str] = PATIE
         check for check in books.CHECKS
         if check.name not in without and (not named[check.name] or named[check.name] & filled)
     ]  # fmt: skip
-    return [found for found in (*_ask(checks, scope), *chains.Rehash(scope)) if found.check not in without]
-
-
-def within(scope: Scope) -> list[Difference]:
-    """All that `books.verify` finds, without a snapshot of its own."""
-    return [*_ask(books.CHECKS, scope), *chains.Rehash(scope)]
+    return [found for found in (*audit.ask(checks, scope), *chains.Rehash(scope)) if found.check not in without]
 
 
 @cache
@@ -55,38 +47,16 @@ def _named() -> dict[str, set[str]]:
 
 def _filled() -> set[str]:
     """Those of them in which there is anything."""
-    with _planned_once() as cursor:
+    with connection.cursor() as cursor:
         asked = (
             f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in sorted(set().union(*_named().values()))
         )
-        return {name for (name,) in cursor.execute(" UNION ALL ".join(asked), prepare=True)}
+        cursor.execute(" UNION ALL ".join(asked))
+        return {name for (name,) in cursor.fetchall()}
 
 
 def last_happening() -> datetime:
-    with _planned_once() as cursor:
-        (at,) = cursor.execute(LAST_HAPPENING, prepare=True).fetchone() or (None,)
+    with connection.cursor() as cursor:
+        cursor.execute(LAST_HAPPENING)
+        at: datetime | None = cursor.fetchone()[0]
     return at or datetime.now(UTC)
-
-
-def _ask(checks: Iterable[Check], scope: Scope) -> Iterator[Difference]:
-    """As `audit.ask`, of the same queries."""
-    with _planned_once() as cursor:
-        for check in checks:
-            cursor.execute(check.sql, scope.values(), prepare=True)
-            names = [column.name for column in cursor.description or ()]
-            for row in cursor.fetchall():
-                yield Difference(check.name, row[0], dict(zip(names[1:], row[1:])))
-
-
-@contextmanager
-def _planned_once() -> Iterator["psycopg.Cursor[Any]"]:
-    """A cursor within the test's transaction whose statements PostgreSQL plans once and not after every test: with next to
-    no rows, planning is most of what a check costs."""
-    connection.ensure_connection()
-    under = connection.connection
-    django_prepares, under.prepare_threshold, under.prepared_max = under.prepare_threshold, 0, 1000
-    try:
-        with psycopg.Cursor(under) as cursor:
-            yield cursor
-    finally:
-        under.prepare_threshold = django_prepares

@@ -176,7 +176,9 @@ def owing(world: World) -> Scene:
 def forgive_form(world: World) -> Scene:
     scene = owing(world)
     form = {"amount": "1.20", "reason": "They stay with us", "nonce": str(uuid4()), "confirmed": "yes"}
-    return {**scene, "page": f"/admin/billing/wallet/{scene['org']}/forgive/", **form}
+    # Long before what is left of it is written off by itself.
+    at = (world.start + TOMORROW).isoformat()
+    return {**scene, "at": at, "page": f"/admin/billing/wallet/{scene['org']}/forgive/", **form}
 
 
 def poll_reversals(scene: Scene) -> None:

@@ -150,6 +150,7 @@ FORMS = (
         STAFF,
     ),
     Form("admin:billing_wallet_forgive", good=ACT, hostile=("amount", "reason", "nonce"), who=STAFF),
+    Form("admin:billing_wallet_let_go", good=ACT, hostile=("amount", "reason", "nonce"), who=STAFF),
     Form("admin:billing_wallet_ceiling", stored.ceiling_set, ACT, ("amount", "reason", "nonce", "confirmed"), STAFF),
     Form("admin:billing_contract_offer", good=ACT, hostile=("reason", "nonce"), who=STAFF),
     Form(
@@ -189,6 +190,7 @@ def address_of(world: World, form: Form) -> str:
         "admin:billing_intent_refund": f"/admin/billing/intent/{world.own['paid']}/refund/",
         "admin:billing_wallet_give": f"/admin/billing/wallet/{world.acme.pk}/give/",
         "admin:billing_wallet_forgive": f"/admin/billing/wallet/{world.acme.pk}/forgive/",
+        "admin:billing_wallet_let_go": f"/admin/billing/wallet/{world.acme.pk}/let_go/",
         "admin:billing_wallet_ceiling": f"/admin/billing/wallet/{world.acme.pk}/ceiling/",
         "admin:login": "/admin/login/",
         **{

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from billing.ledger.audit import Scope
-from tests import verified
+from billing.verifying import books
 
 NOBODYS = {"inbox_stuck", "document_numbers"}
 """A message from outside is nobody's before it is understood; the house numbers its documents for all."""
@@ -26,7 +26,8 @@ def assert_found(name: str, sql: str, found_by: set[str], org_id: int, *, now: d
     with transaction.atomic():
         assert commit_crime(sql, org_id) > 0, name
         found, alone = (
-            {difference.check for difference in verified.within(scope)} for scope in (Scope(now), Scope(now, org_id))
+            {difference.check for difference in books.verify(scope).differences}
+            for scope in (Scope(now), Scope(now, org_id))
         )
         transaction.set_rollback(True)
     assert found_by <= found, name

@@ -139,7 +139,7 @@ def test_it_costs_the_same_for_much_and_little(
         plans.scheduled(running, None, alice, now=NOW)
         plans.taken_back(running, alice, now=NOW)
     alice_client.get(PLANS)
-    with django_assert_num_queries(24):
+    with django_assert_num_queries(25):
         alice_client.get(PLANS)
 
 
