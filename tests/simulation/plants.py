@@ -252,7 +252,7 @@ PLANTS = (
     Plant(the_price_of_today_holds_for_yesterday, parties.STEADY),
     Plant(a_reversal_gives_nothing_back, parties.STEADY, days=60),
     Plant(usage_is_taken_before_it_is_charged, parties.STEADY, cut=0.2),
-    Plant(a_refund_has_no_key_of_its_own, parties.REFUNDED, days=60),
+    Plant(a_refund_has_no_key_of_its_own, parties.REFUNDED, days=60, cut=0.1),
     Plant(nobody_asks_about_payments, parties.BROKE),
     Plant(debts_are_let_go_after_a_week, parties.DISPUTES, days=80),
     Plant(refunds_in_the_dashboard_are_not_heard_of, parties.REFUNDED, days=60),
