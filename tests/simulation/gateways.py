@@ -45,6 +45,12 @@ def burst(world: World, party: Party) -> None:
     _serve(world, party, world.chance.randint(15, 40))
 
 
+def overspend(world: World, party: Party) -> None:
+    """On the last day of a month: what is left is used, and far more."""
+    if (world.now + timedelta(days=1)).day == 1:
+        burst(world, party)
+
+
 def heartbeat(world: World) -> None:
     """Both gateways say how far they are."""
     for reporter in world.reporters:

@@ -66,6 +66,12 @@ RECHARGES = (
 
 STEADY = Personality("steady", COMMON)
 BURSTY = Personality("bursty", (Habit(gateways.burst, 0.04), Habit(actions.top_up, 0.15), KEYS, REVERSED), clicks=2)
+OVERSPENDS = Personality(
+    "overspends",
+    (*COMMON, Habit(actions.buy, 1, 0, 0), Habit(gateways.overspend, 4)),
+    tokens=4_000_000,
+    cents=(5_00, 10_00),
+)
 BROKE = Personality(
     "broke", (Habit(gateways.use, 0.3), Habit(actions.top_up, 0.2), KEYS),
     cards=(paying.DECLINES, paying.NO_FUNDS, paying.PAYS, paying.ASKS), cents=(5_00, 7_50),
@@ -129,7 +135,7 @@ LEAVES = Personality(
 )  # fmt: skip
 EVERYBODY = (
     STEADY, DISPUTES, PLANNED, RECHARGED, REFUNDED, CONTRACTED, GIFTED, CHANGES_CARDS, PLAN_UNPAID, BROKE, QUARRELS, FREE,
-    CONTRACT_UNPAID, BURSTY, RECHARGES_CARDS, MONTH_ENDS, FAR_EAST, LEAVES, ABANDONS, FAR_WEST,
+    CONTRACT_UNPAID, BURSTY, RECHARGES_CARDS, MONTH_ENDS, FAR_EAST, LEAVES, ABANDONS, FAR_WEST, OVERSPENDS,
 )  # fmt: skip
 
 

@@ -266,8 +266,8 @@ PLANTS = (
     Plant(overage_is_never_charged, parties.CONTRACTED, days=65),
     Plant(a_fee_is_revenue_when_it_is_paid, parties.PLANNED, days=26),
     # These take long to be seen.
-    Plant(a_card_is_charged_under_another_key_each_time, parties.RECHARGED, days=60),
+    Plant(a_card_is_charged_under_another_key_each_time, parties.RECHARGED, days=60, cut=0.1),
     Plant(what_a_bank_reinstates_is_not_booked, parties.DISPUTES, days=80),
     Plant(another_card_becomes_the_default_by_itself, parties.CHANGES_CARDS, days=60),
-    Plant(the_end_of_a_month_charges_all_that_is_owed, parties.BURSTY, days=80),
+    Plant(the_end_of_a_month_charges_all_that_is_owed, parties.OVERSPENDS),
 )
