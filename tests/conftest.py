@@ -6,6 +6,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import pytest_django.fixtures
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, connections
@@ -65,7 +66,16 @@ def django_db_modify_db_settings(database_server: None) -> Iterator[None]:
     connections.settings["default"]["TEST"]["NAME"] = "_".join(part for part in parts if part)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseCreation, "_nodb_cursor", owners.beside_the_database)
+        # Else there is none for tests of which none is marked `django_db`: those of a module may share what they look at.
+        patch.setattr(pytest_django.fixtures, "_get_databases_for_setup", lambda tests: ({"default"}, set()))
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """As the migrations make it, but for the partitions of events, of which few are needed here."""
+    with django_db_blocker.unblock():
+        owners.forget_days()
 
 
 @pytest.fixture

@@ -31,6 +31,22 @@ def connected() -> Iterator["psycopg.Connection[Any]"]:
         yield owner
 
 
+FORGET_DAYS = """
+DO $$
+DECLARE
+    today date := (now() AT TIME ZONE 'UTC')::date;
+    part regclass;
+BEGIN
+    FOR part IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'usage_event'::regclass
+        AND inhrelid::regclass::text NOT IN (
+            SELECT to_char(today + n, '"usage_event_"YYYYMMDD') FROM generate_series(-1, 1) n)
+    LOOP
+        EXECUTE 'DROP TABLE ' || part;
+    END LOOP;
+END $$
+"""
+"""Of the partitions of events only those around today stay. Each one more makes every question about events dearer to plan;
+a test that has usage on other days makes room for them (`tests/factories/usage.py`)."""
 KEPT = "'django_migrations', 'django_content_type', 'auth_permission'"
 EMPTY = f"""
 DO $$
@@ -59,10 +75,16 @@ def empty_every_table() -> None:
     """Between transactional tests: nobody else may TRUNCATE, and append-only tables refuse the owner too."""
     owner = _staying()
     owner.execute("SET session_replication_role = replica")
+    owner.execute(FORGET_DAYS)
     owner.execute(EMPTY)
     owner.execute("SET session_replication_role = origin")
     for rows in FIRST_ROWS:
         owner.execute(rows)
+
+
+def forget_days() -> None:
+    """In a new test database: see `FORGET_DAYS`."""
+    _staying().execute(FORGET_DAYS)
 
 
 _stays: "list[psycopg.Connection[Any]]" = []

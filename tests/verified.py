@@ -11,12 +11,16 @@ from billing.ledger import audit, chains
 from billing.ledger.audit import Difference, Scope
 from billing.verifying import books, waiting
 
-LAST_HAPPENING = """
-SELECT greatest((SELECT max(posted_at) FROM transfer), (SELECT max(at) FROM sweep_run),
-                (SELECT max(accepted_at) FROM usage_event), (SELECT max(created_at) FROM payment_intent),
-                (SELECT max(ended_at) FROM subscription), (SELECT max(greatest(made_at, withdrawn_at)) FROM plan_change),
-                (SELECT max(made_at) FROM plan_charge))
-"""
+HAPPENINGS = {
+    "transfer": "posted_at",
+    "sweep_run": "at",
+    "usage_event": "accepted_at",
+    "payment_intent": "created_at",
+    "subscription": "ended_at",
+    "plan_change": "greatest(made_at, withdrawn_at)",
+    "plan_charge": "made_at",
+}
+"""When something happened, by table."""
 PATIENCE = {check.name for check in waiting.CHECKS}
 """Tests jump ahead without the tasks that would have run meanwhile."""
 
@@ -28,7 +32,8 @@ def differences(*, now: datetime | None = None, without: Collection[str] = PATIE
 
     A check is not made where every table that it names is empty: of nothing it has nothing to say (`test_clean_books`).
     """
-    scope, named, filled = Scope(now or last_happening()), _named(), _filled()
+    named, filled = _named(), _filled()
+    scope = Scope(now or last_happening(filled))
     checks = [
         check for check in books.CHECKS
         if check.name not in without and (not named[check.name] or named[check.name] & filled)
@@ -55,8 +60,10 @@ def _filled() -> set[str]:
         return {name for (name,) in cursor.fetchall()}
 
 
-def last_happening() -> datetime:
+def last_happening(filled: Collection[str] = tuple(HAPPENINGS)) -> datetime:
+    """The newest moment in these tables; now, where nothing ever happened."""
+    asked = [f"(SELECT max({moment}) FROM {table})" for table, moment in HAPPENINGS.items() if table in filled]
     with connection.cursor() as cursor:
-        cursor.execute(LAST_HAPPENING)
+        cursor.execute(f"SELECT greatest({', '.join(['NULL::timestamptz', *asked])})")
         at: datetime | None = cursor.fetchone()[0]
     return at or datetime.now(UTC)

@@ -9,7 +9,7 @@ from django.db import transaction
 from billing import flows, periods
 from billing.ledger import wallets
 from billing.ledger.models import LedgerPeriod
-from billing.metering import charging, gateways, ingest, partitions
+from billing.metering import charging, gateways, ingest
 from billing.metering.models import Gateway
 from billing.metering.reversing import Reversal
 from billing.payments import answers, refunds
@@ -89,8 +89,7 @@ def used(
 ) -> UUID:
     """One request that occurred at `at`, reported and charged two minutes later, or at `now`; its hour is posted."""
     now = now or at + timedelta(minutes=2)
-    partitions.make(at)
-    partitions.make(now)
+    usage.days(at, now)
     reporter = Gateway.objects.first() or gateways.register("eu-1", now=now)
     request = usage.event(key.public_id, at, model=model, input_tokens=tokens_in, output_tokens=tokens_out)
     answer = ingest.ingest(usage.batch(request), gateway_id=reporter.pk, now=now)

@@ -18,7 +18,7 @@ from billing.contracts.monthly import ContractDue, ContractMonth
 from billing.contracts.terms import Terms
 from billing.ledger import wallets
 from billing.ledger.models import Transfer
-from billing.metering import gateways, ingest, partitions
+from billing.metering import gateways, ingest
 from billing.metering.models import Gateway
 from billing.payments.models import Intent
 from orgs.models import Organization, User
@@ -133,8 +133,7 @@ def used(
 ) -> list[UUID]:
     """So many tokens, in requests of at most a million, reported at `now` and charged."""
     now = now or at + MINUTE
-    partitions.make(now=at)
-    partitions.make(now=now)
+    usage.days(at, now)
     key = people.key(org, now=at).key
     reporter = Gateway.objects.first() or gateways.register("eu-1", now=now)
     events, left = [], tokens

@@ -243,13 +243,13 @@ class Plant:
 
 
 PLANTS = (
-    Plant(free_usage_is_paid, parties.FREE),
     Plant(what_came_twice_counts_twice, parties.STEADY),
     Plant(paid_credit_burns_before_gifts, parties.GIFTED, days=60),
+    Plant(the_price_of_today_holds_for_yesterday, parties.STEADY),
+    Plant(free_usage_is_paid, parties.FREE),
     Plant(an_ended_grant_pays_for_later_use, parties.GIFTED, days=60),
     Plant(credit_ends_before_late_usage_came, parties.GIFTED),
     Plant(a_dispute_is_never_released, parties.DISPUTES, days=80),
-    Plant(the_price_of_today_holds_for_yesterday, parties.STEADY),
     Plant(a_reversal_gives_nothing_back, parties.STEADY, days=60),
     Plant(usage_is_taken_before_it_is_charged, parties.STEADY, cut=0.2),
     Plant(a_refund_has_no_key_of_its_own, parties.REFUNDED, days=60, cut=0.1),

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import pytest
 
 from billing.catalog.models import AIModel
-from billing.metering import partitions
 from billing.metering.models import Gateway
 from orgs.models import ApiKey, Organization
 from tests.factories import catalog, usage
@@ -21,7 +20,7 @@ def the_books_are_right(books_are_right: None) -> None:
 
 @pytest.fixture
 def days(db: None) -> None:
-    partitions.make(NOW)
+    usage.days(NOW)
 
 
 @pytest.fixture
