@@ -97,8 +97,9 @@ class Portal:
 
     def _demo_accounts(self) -> dict[str, Any]:
         """Before the worker starts: its sweep would take the made-up past for usage that came late."""
-        say("Demo accounts, and two weeks of traffic for them ...")
-        report = self._manage("seed_demo", "--staff", "--credit", "100", "--history", "14", *self._promises())
+        days = os.environ.get("DEMO_DAYS") or "14"
+        say(f"Demo accounts, and {days} days of traffic for them ...")
+        report = self._manage("seed_demo", "--staff", "--credit", "100", "--history", days, *self._promises())
         demo: dict[str, Any] = json.loads(report.splitlines()[-1])
         return demo
 

@@ -16,6 +16,7 @@ import pytest
 
 from sandbox import processes
 from sandbox.redis import free_port
+from tests import figures as counted
 from tests.paths import ROOT
 
 PATIENCE_SECONDS = 240
@@ -31,7 +32,8 @@ class Shell:
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name in {"HOME", "LANG", "PATH", "POSTGRES_BIN"}}
-        return kept | {"PURSER_LOCAL": str(self.local), "PORT": str(self.port), "PURSER_ENV_FILES": "run"}
+        ours = {"PURSER_LOCAL": str(self.local), "PORT": str(self.port), "PURSER_ENV_FILES": "run"}
+        return kept | ours | {"DEMO_DAYS": str(counted.of(2, full=14))}
 
     def run(self, **more: str) -> "subprocess.Popen[str]":
         """`make run`, as make runs it."""
