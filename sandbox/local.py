@@ -221,9 +221,11 @@ def manage(command: list[str], database: dict[str, str]) -> None:
 
 
 def _fingerprint() -> str:
-    """Changes whenever a migration, ours or a library's, does, and when the application's rights do."""
-    rights = places.ROOT / "portal" / "rights.py"
-    files = [places.ROOT / "requirements.lock", rights, *sorted(places.ROOT.glob("*/migrations/*.py"))]
+    """Changes whenever a migration, ours or a library's, does, and when the application's rights or the catalog do."""
+    others = [
+        places.ROOT / name for name in ("requirements.lock", "portal/rights.py", "billing/catalog/first_catalog.toml")
+    ]
+    files = [*others, *sorted(places.ROOT.glob("*/migrations/*.py"))]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.name.encode() + file.read_bytes())

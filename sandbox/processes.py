@@ -16,6 +16,8 @@ from sandbox import places
 LOGS = places.LOCAL / "log"
 RECORD = places.LOCAL / "processes"
 PATIENCE_SECONDS = 20.0
+WRITTEN_DOWN_FIRST = ["/bin/sh", "-c", 'read begin && exec "$@" </dev/null', "sh"]
+"""Becomes the program at our word. If we are killed before that, over a pid that is in no record, it ends instead."""
 
 
 @dataclass
@@ -35,15 +37,21 @@ class Child:
         LOGS.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command,
+                [*WRITTEN_DOWN_FIRST, *self.command],
                 env=dict(self.environment),
                 cwd=places.ROOT,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the supervisor; it stops the others in order
             )
         _write_down(self._process.pid)
+        assert self._process.stdin is not None
+        try:
+            with self._process.stdin as door:
+                door.write(b"begin\n")
+        except BrokenPipeError:
+            pass  # killed already
 
     @property
     def pid(self) -> int | None:

@@ -68,9 +68,7 @@ class Portal:
         self._start_stripe()
         local.write_run_env(self.said)
         self._to_undo.callback(local.RUN_ENV.unlink, missing_ok=True)
-        say("Tables and catalog ...")
-        self._manage("migrate", "--verbosity=0", **self.owner)
-        self._manage("import_catalog", "--verbosity=0")
+        self._prepare_tables()
         self.mailbox = Mailbox(self.mail, self.address)
         demo = None if self.bare else self._demo_accounts()
         say("Web server and worker ...")
@@ -83,10 +81,25 @@ class Portal:
         self.gateway = self._start("gateway", sys.executable, "manage.py", "replay_trace", "--loop", "--org", "demo")
         self._welcome(demo)
 
+    def _prepare_tables(self) -> None:
+        """Of our own database the database itself remembers whether that is done: two programs fewer at most starts."""
+        if self.cluster is None:
+            say("Tables and catalog ...")
+            self._manage("migrate", "--verbosity=0", **self.owner)
+            self._manage("import_catalog", "--verbosity=0")
+            return
+        try:
+            local.prepare(self.cluster)
+        except SystemExit as problem:
+            self._pause_if_asked()  # Ctrl-C in a terminal ends such a program too
+            raise Failed(str(problem)) from problem
+        self._pause_if_asked()
+
     def _demo_accounts(self) -> dict[str, Any]:
         """Before the worker starts: its sweep would take the made-up past for usage that came late."""
-        say("Demo accounts, and two weeks of traffic for them ...")
-        report = self._manage("seed_demo", "--staff", "--credit", "100", "--history", "14", *self._promises())
+        days = os.environ.get("DEMO_DAYS") or "14"
+        say(f"Demo accounts, and {days} days of traffic for them ...")
+        report = self._manage("seed_demo", "--staff", "--credit", "100", "--history", days, *self._promises())
         demo: dict[str, Any] = json.loads(report.splitlines()[-1])
         return demo
 

@@ -57,7 +57,7 @@ class _Ticking:
         self._thread.start()
 
     def _tick(self) -> None:
-        while not self._over.wait(0.2):
+        while not self._over.wait(0.5):
             flows.sweep(now=datetime.now(UTC))
             tasks.process_inbox()
         connection.close()
@@ -109,8 +109,8 @@ def sign_in(page: Page, address: str, email: str, password: str) -> None:
 AXE = Axe().axe_script
 
 
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong with the page, in short.
+def violations(page: Page, within: str = "html") -> list[str]:
+    """What axe finds wrong with the page, or with a part of it, in short.
 
     Without preload: it would put style sheets into the page itself. What is right is not written out: that takes longer
     than finding what is wrong.
@@ -119,5 +119,5 @@ def violations(page: Page) -> list[str]:
     options = {"runOnly": only, "preload": False, "resultTypes": ["violations"], "selectors": False}
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
-    found = page.evaluate("options => axe.run(options)", options)
+    found = page.evaluate("([part, options]) => axe.run(part, options)", [within, options])
     return [f"{v['id']}: {[n['html'][:120] for n in v['nodes'][:3]]}" for v in found["violations"]]

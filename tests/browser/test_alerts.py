@@ -41,15 +41,10 @@ def told(acme: Organization) -> list[Notice]:
     return list(Notice.objects.order_by("id"))
 
 
-def test_the_page_at_two_widths_light_and_dark(
-    visitor: Page, portal: str, alice_client: Client, told: list[Notice]
-) -> None:
-    signed_in(visitor, portal, alice_client)
-    assert look(visitor, f"{portal}/o/acme/alerts", "alerts") == []
-
-
 def test_alice_chooses_what_she_gets(visitor: Page, portal: str, alice_client: Client, told: list[Notice]) -> None:
     signed_in(visitor, portal, alice_client)
+    assert look(visitor, f"{portal}/o/acme/alerts", "alerts") == []
+    visitor.set_viewport_size({"width": 1440, "height": 900})
     visitor.goto(f"{portal}/o/acme/")
     visitor.get_by_role("navigation", name="Pages").get_by_role("link", name="Alerts").click()
     expect(visitor.get_by_text("Not by e-mail, as you chose")).to_have_count(1)

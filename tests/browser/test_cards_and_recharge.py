@@ -1,4 +1,5 @@
-"""Alice adds a card at Stripe, switches auto-recharge on, and stops it; every page of it at two widths, light and dark."""
+"""Alice keeps the second card she tries at Stripe, switches auto-recharge on, and stops it; every page of it at two widths,
+light and dark."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -20,15 +21,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PAYS, DECLINES = "4242 4242 4242 4242", "4000 0000 0000 0002"
 
 
-@pytest.fixture
-def alices(visitor: Page, portal: str, alice_client: Client, acme: Organization) -> Page:
-    """Alice's browser, on the Billing page of an organization with credit."""
-    usage.bought(acme, "60", now=datetime.now(UTC))
-    signed_in(visitor, portal, alice_client)
-    visitor.goto(f"{portal}/o/acme/billing")
-    return visitor
-
-
 def add_card(page: Page, number: str) -> None:
     page.get_by_role("button", name="Add card").click()
     page.get_by_label("Card number").fill(number)
@@ -37,52 +29,53 @@ def add_card(page: Page, number: str) -> None:
     page.locator("button[type=submit]").first.click()
 
 
-def test_a_card_auto_recharge_and_stop(alices: Page, portal: str) -> None:
-    alices.get_by_role("link", name="Manage cards").click()
-    add_card(alices, PAYS)
-    expect(alices.get_by_role("heading", name="Card saved")).to_be_visible()
-    alices.get_by_role("link", name="Go to Cards").click()
-    expect(alices.get_by_role("table")).to_contain_text("Visa ending 4242")
+def test_a_card_auto_recharge_and_stop(visitor: Page, portal: str, alice_client: Client, acme: Organization) -> None:
+    usage.bought(acme, "60", now=datetime.now(UTC))
+    signed_in(visitor, portal, alice_client)
+    visitor.goto(f"{portal}/o/acme/billing")
+    visitor.get_by_role("link", name="Manage cards").click()
+    add_card(visitor, DECLINES)
+    expect(visitor.get_by_role("alert")).to_contain_text("declined")
+    visitor.get_by_role("link", name="Back").click()
+    expect(visitor.get_by_role("heading", name="No card yet")).to_be_visible()
+    visitor.get_by_role("button", name="Do not add a card").click()
+    expect(visitor.get_by_role("heading", name="No card saved")).to_be_visible()
+    assert not PaymentMethod.objects.exists()
 
-    alices.get_by_role("link", name="Billing", exact=True).first.click()
-    alices.get_by_role("link", name="Set up auto-recharge").click()
-    well = alices.get_by_role("complementary", name="What will happen")
+    visitor.goto(f"{portal}/o/acme/billing/cards")
+    add_card(visitor, PAYS)
+    expect(visitor.get_by_role("heading", name="Card saved")).to_be_visible()
+    visitor.get_by_role("link", name="Go to Cards").click()
+    expect(visitor.get_by_role("table")).to_contain_text("Visa ending 4242")
+
+    visitor.get_by_role("link", name="Billing", exact=True).first.click()
+    visitor.get_by_role("link", name="Set up auto-recharge").click()
+    well = visitor.get_by_role("complementary", name="What will happen")
     expect(well).to_contain_text("about $40.01 each time")
-    alices.get_by_label("Bring it back up to").fill("80")
+    visitor.get_by_label("Bring it back up to").fill("80")
     expect(well).to_contain_text("about $70.01 each time")
-    alices.get_by_label("At most per calendar month").fill("200")
+    visitor.get_by_label("At most per calendar month").fill("200")
     expect(well).to_contain_text("At most $200.00 in")
-    alices.get_by_role("button", name="Switch on").click()
-    expect(alices.get_by_text("Tick the box to allow it.")).to_be_visible()
+    visitor.get_by_role("button", name="Switch on").click()
+    expect(visitor.get_by_text("Tick the box to allow it.")).to_be_visible()
     assert not Rule.objects.exists()
-    alices.get_by_role("checkbox").check()
-    alices.get_by_role("button", name="Switch on").click()
-    expect(alices.get_by_text("On since")).to_be_visible()
+    visitor.get_by_role("checkbox").check()
+    visitor.get_by_role("button", name="Switch on").click()
+    expect(visitor.get_by_text("On since")).to_be_visible()
     assert "$80.00" in Consent.objects.get().wording
 
-    alices.goto(f"{portal}/o/acme/billing")
-    expect(alices.get_by_text("$0.00 of $200.00 charged in")).to_be_visible()
-    alices.get_by_role("link", name="Change auto-recharge").click()
-    alices.get_by_role("button", name="Stop now").click()
-    expect(alices.get_by_text("Off since")).to_be_visible()
+    visitor.goto(f"{portal}/o/acme/billing")
+    expect(visitor.get_by_text("$0.00 of $200.00 charged in")).to_be_visible()
+    visitor.get_by_role("link", name="Change auto-recharge").click()
+    visitor.get_by_role("button", name="Stop now").click()
+    expect(visitor.get_by_text("Off since")).to_be_visible()
     assert Rule.objects.get().standing == Standing.OFF
 
-    alices.goto(f"{portal}/o/acme/billing/cards")
-    alices.get_by_role("link", name="Remove Visa").click()
-    alices.get_by_role("button", name="Remove Visa").click()
-    expect(alices.get_by_text("No card is saved.")).to_be_visible()
+    visitor.goto(f"{portal}/o/acme/billing/cards")
+    visitor.get_by_role("link", name="Remove Visa").click()
+    visitor.get_by_role("button", name="Remove Visa").click()
+    expect(visitor.get_by_text("No card is saved.")).to_be_visible()
     assert PaymentMethod.objects.get().detached_at
-
-
-def test_a_declined_card_says_so_and_is_not_saved(alices: Page, portal: str) -> None:
-    alices.goto(f"{portal}/o/acme/billing/cards")
-    add_card(alices, DECLINES)
-    expect(alices.get_by_role("alert")).to_contain_text("declined")
-    alices.get_by_role("link", name="Back").click()
-    expect(alices.get_by_role("heading", name="No card yet")).to_be_visible()
-    alices.get_by_role("button", name="Do not add a card").click()
-    expect(alices.get_by_role("heading", name="No card saved")).to_be_visible()
-    assert not PaymentMethod.objects.exists()
 
 
 # --- How they look ---------------------------------------------------------------------------------------------------------

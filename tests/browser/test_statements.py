@@ -3,13 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.test import Client
 from playwright.sync_api import Page, expect
 
 from billing import flows, periods
 from billing.statements.models import Statement
 from orgs.models import Organization
-from tests.browser.conftest import sign_in, signed_in
+from tests.browser.conftest import sign_in
 from tests.browser.test_every_page import look
 from tests.factories import business, catalog
 from tests.factories import orgs as people
@@ -38,23 +37,6 @@ def told(acme: Organization) -> tuple[Statement, str]:
     return Statement.objects.get(wallet=acme.pk), str(intent.pk)
 
 
-def test_nothing_is_wrong_with_the_pages(
-    visitor: Page, portal: str, told: tuple[Statement, str], alice_client: Client
-) -> None:
-    signed_in(visitor, portal, alice_client)
-    statement, intent_id = told
-    pages = {
-        "statements": "/o/acme/statements",
-        "statement": f"/o/acme/statements/{statement.name}",
-        "receipt": f"/o/acme/receipts/{intent_id}",
-        "details": "/o/acme/billing/details",
-    }
-    wrong = []
-    for name, path in pages.items():
-        wrong += look(visitor, portal + path, name)
-    assert wrong == []
-
-
 def test_alice_says_who_they_are_and_takes_a_statement_home(
     visitor: Page, portal: str, told: tuple[Statement, str]
 ) -> None:
@@ -75,3 +57,15 @@ def test_alice_says_who_they_are_and_takes_a_statement_home(
     with visitor.expect_download() as download:
         visitor.get_by_role("link", name="PDF").click()
     assert download.value.suggested_filename == f"statement-{told[0].name}.pdf"
+
+    statement, intent_id = told
+    pages = {
+        "statements": "/o/acme/statements",
+        "statement": f"/o/acme/statements/{statement.name}",
+        "receipt": f"/o/acme/receipts/{intent_id}",
+        "details": "/o/acme/billing/details",
+    }
+    wrong = []
+    for name, path in pages.items():
+        wrong += look(visitor, portal + path, name)
+    assert wrong == []

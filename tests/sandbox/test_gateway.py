@@ -28,6 +28,7 @@ from orgs.models import ApiKey, Organization
 from sandbox import traces
 from sandbox.gateway import ANSWER_KEPT, Door, serve_forever
 from sandbox.gateway import Gateway as Gateway_
+from tests import figures as counted
 from tests.factories import catalog, usage
 from tests.paths import shared_data
 
@@ -109,13 +110,20 @@ def test_a_replay_is_charged_exactly_and_once(portal: str, acme_with_credit: Org
     assert figures(other) == (5, 5, 0, 0, 5_000, 50, "0.0017875", 0)
 
 
-def test_the_gateway_retires_with_its_run(portal: str, acme_with_credit: Organization, small: Path) -> None:
+def test_a_run_makes_its_key_retires_its_gateway_and_uses_up_its_ids(
+    portal: str, acme_with_credit: Organization, small: Path
+) -> None:
     replayed(small, portal, acme_with_credit)
+    assert ApiKey.objects.get().name == "Replay"
     gateway = Gateway.objects.get()
     assert gateway.name.startswith("replay:")
     assert gateway.retired_at is not None
     assert gateway.complete_through == gateway.created_at
     assert not gateway.tokens.filter(revoked_at=None).exists()
+    # The same file, run and organization, and yet another model: the same ids with another body are refused and kept.
+    report = replayed(small, portal, acme_with_credit, model="zai-glm-4.7")
+    assert figures(report) == (5, 0, 0, 5, 0, 0, "0", 1)
+    assert RefusedUsage.objects.filter(reason="id_conflict").count() == 5
 
 
 def test_the_last_request_occurs_when_it_is_told_to(portal: str, acme_with_credit: Organization, small: Path) -> None:
@@ -156,21 +164,6 @@ def test_a_revoked_key_is_not_served(portal: str, acme_with_credit: Organization
 
 def test_a_personal_organization_without_credit_is_free(portal: str, alice_personal: Organization, small: Path) -> None:
     assert figures(replayed(small, portal, alice_personal)) == (5, 5, 0, 0, 5_000, 50, "0", 0)
-
-
-def test_a_key_is_made_when_there_is_none(portal: str, acme_with_credit: Organization, small: Path) -> None:
-    replayed(small, portal, acme_with_credit)
-    assert ApiKey.objects.get().name == "Replay"
-
-
-def test_an_id_that_was_used_for_another_request_is_refused_and_kept(
-    portal: str, acme_with_credit: Organization, small: Path
-) -> None:
-    replayed(small, portal, acme_with_credit)
-    # The same file, run and organization, and yet another model: the same ids with another body.
-    report = replayed(small, portal, acme_with_credit, model="zai-glm-4.7")
-    assert figures(report) == (5, 0, 0, 5, 0, 0, "0", 1)
-    assert RefusedUsage.objects.filter(reason="id_conflict").count() == 5
 
 
 def test_a_gateway_waits_for_credit_and_goes_on_when_there_is_some(portal: str, acme: Organization) -> None:
@@ -246,7 +239,7 @@ def test_a_batch_whose_fate_is_unknown_is_sent_again_unchanged(
     assert UsageEvent.objects.count() == 5
 
 
-@pytest.mark.parametrize("kind", ["team", "personal"])
+@pytest.mark.parametrize("kind", ["team", "personal"][: counted.of(1, full=2)])
 def test_an_hour_of_traffic(
     portal: str, acme: Organization, alice_personal: Organization, kind: str, tmp_path: Path
 ) -> None:

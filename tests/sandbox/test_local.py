@@ -13,7 +13,7 @@ import pytest
 
 from sandbox import local, places
 from sandbox.postgres import APP, OWNER, Cluster
-from tests.paths import ROOT
+from tests.threads import at_once
 
 
 @pytest.fixture
@@ -22,6 +22,23 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(places, "LOCAL", tmp_path)
     monkeypatch.setattr(local, "RUN_ENV", tmp_path / "run.env")
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Cluster]:
+    """A cluster that is up: made once, since that takes a second."""
+    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        with Cluster(Path(folder) / "cluster", durable=False) as cluster:
+            yield cluster
+
+
+@pytest.fixture
+def cluster(server: Cluster) -> Iterator[Cluster]:
+    """The same, without the portal's database."""
+    yield server
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {local.DATABASE} WITH (FORCE)".encode())
 
 
 @pytest.fixture
@@ -82,36 +99,32 @@ def test_what_a_killed_run_left_is_not_believed(state: Path) -> None:
         assert not local.RUN_ENV.exists()
 
 
-def test_tables_are_prepared_once_for_each_set_of_migrations(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_are_prepared_once_for_each_set_of_migrations(
+    state: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran: list[str] = []
     monkeypatch.setattr(local, "manage", lambda command, logins: ran.append(command[0]))
-    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
-        Path(folder).chmod(0o755)
-        with Cluster(Path(folder) / "cluster", durable=False) as cluster:
-            cluster.ensure_database(local.DATABASE)
-            local.prepare(cluster)
-            local.prepare(cluster)
-            assert ran == ["migrate", "import_catalog"]
-            monkeypatch.setattr(local, "_fingerprint", lambda: "prepared for another")
-            local.prepare(cluster)
-            assert ran == ["migrate", "import_catalog"] * 2
+    cluster.ensure_database(local.DATABASE)
+    assert at_once(*[lambda: local.prepare(cluster)] * 3) == [None] * 3
+    assert ran == ["migrate", "import_catalog"]
+    monkeypatch.setattr(local, "_fingerprint", lambda: "prepared for another")
+    local.prepare(cluster)
+    assert ran == ["migrate", "import_catalog"] * 2
 
 
-def test_a_failed_preparation_is_not_taken_for_done(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_preparation_is_not_taken_for_done(
+    state: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(command: list[str], logins: dict[str, str]) -> None:
         raise SystemExit("manage.py migrate failed")
 
-    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
-        Path(folder).chmod(0o755)
-        with Cluster(Path(folder) / "cluster", durable=False) as cluster:
-            cluster.ensure_database(local.DATABASE)
-            with monkeypatch.context() as patch:
-                patch.setattr(local, "manage", fail)
-                with pytest.raises(SystemExit, match="failed"):
-                    local.prepare(cluster)
-            with psycopg.connect(cluster.url(local.DATABASE)) as connection:
-                noted = connection.execute("SELECT count(*) FROM pg_shdescription WHERE description ~ '^prepared'")
-                assert noted.fetchone() == (0,)
+    cluster.ensure_database(local.DATABASE)
+    monkeypatch.setattr(local, "manage", fail)
+    with pytest.raises(SystemExit, match="failed"):
+        local.prepare(cluster)
+    with psycopg.connect(cluster.url(local.DATABASE)) as connection:
+        noted = connection.execute("SELECT count(*) FROM pg_shdescription WHERE description ~ '^prepared'")
+        assert noted.fetchone() == (0,)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +132,7 @@ def test_a_failed_preparation_is_not_taken_for_done(state: Path, monkeypatch: py
     [("migrate", True), ("flush", True), ("shell", False), ("verify_ledger", False), ("dbshell", False)],
 )
 def test_only_what_changes_tables_gets_the_owners_login(
-    state: Path, monkeypatch: pytest.MonkeyPatch, command: str, owner: bool
+    state: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, command: str, owner: bool
 ) -> None:
     for name in ("DATABASE_URL", "DATABASE_OWNER_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -127,37 +140,13 @@ def test_only_what_changes_tables_gets_the_owners_login(
         del os.environ[name]
     monkeypatch.setattr(local, "read_operator", lambda: None)
     monkeypatch.setattr(local, "prepare", lambda cluster: None)
-    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
-        Path(folder).chmod(0o755)
-        with Cluster(Path(folder) / "cluster", durable=False) as cluster:
-            monkeypatch.setattr(local, "Cluster", lambda: cluster)
-            monkeypatch.setattr(local, "_borrowed", ExitStack())
-            local.provide_database(["manage.py", command])
-            given = {name: os.environ.get(name) for name in ("DATABASE_URL", "DATABASE_OWNER_URL")}
-            for name, role in ({"DATABASE_URL": APP} | ({"DATABASE_OWNER_URL": OWNER} if owner else {})).items():
-                url = given[name]
-                assert url is not None
-                with psycopg.connect(url) as connection:
-                    assert connection.execute("SELECT current_user").fetchone() == (role,)
-            assert (given["DATABASE_OWNER_URL"] is not None) is owner
-
-
-def test_two_commands_alone_and_at_once_work_on_one_database(tmp_path: Path) -> None:
-    keep = {name: value for name, value in os.environ.items() if name in {"HOME", "LANG", "PATH"}}
-    environment = keep | {"PURSER_LOCAL": str(tmp_path / ".local")}
-    ask = "from orgs.models import User; print('people:', User.objects.count())"
-    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", ask]
-    try:
-        both = [
-            subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
-            for _ in range(2)
-        ]
-        said = [process.communicate(timeout=300) for process in both]
-        assert [process.returncode for process in both] == [0, 0], said
-        assert [out for out, _ in said] == ["people: 0\n"] * 2
-        assert "".join(err for _, err in said).count("Preparing the embedded database") == 1
-    finally:
-        subprocess.run([sys.executable, "-m", "sandbox.reset"], cwd=ROOT, env=environment, check=True)
-    assert not list((tmp_path / ".local").glob("postgres*"))
+    monkeypatch.setattr(local, "Cluster", lambda: cluster)
+    monkeypatch.setattr(local, "_borrowed", ExitStack())
+    local.provide_database(["manage.py", command])
+    given = {name: os.environ.get(name) for name in ("DATABASE_URL", "DATABASE_OWNER_URL")}
+    for name, role in ({"DATABASE_URL": APP} | ({"DATABASE_OWNER_URL": OWNER} if owner else {})).items():
+        url = given[name]
+        assert url is not None
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT current_user").fetchone() == (role,)
+    assert (given["DATABASE_OWNER_URL"] is not None) is owner

@@ -1,6 +1,7 @@
 """Programs under supervision: stopped politely, then firmly, and found again after a supervisor was killed."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from sandbox import processes
 from sandbox.processes import Child
+from tests.paths import ROOT
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 
@@ -81,6 +83,28 @@ def test_leftovers_of_a_killed_supervisor_are_ended(started: Callable[..., Child
     assert processes.stop_leftovers() == 1
     until(lambda: child.exit_code == -15)
     assert processes.stop_leftovers() == 0
+
+
+def test_what_a_supervisor_was_killed_over_before_it_was_written_down_never_begins(tmp_path: Path) -> None:
+    program = f"""
+import os, signal
+from pathlib import Path
+from sandbox import processes
+
+def killed(pid):
+    print(pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+processes.LOGS, processes.RECORD = Path({str(tmp_path)!r}) / "log", Path({str(tmp_path)!r}) / "processes"
+processes._write_down = killed
+processes.Child("program", ["sleep", "60"], os.environ).start()
+"""
+    said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    assert said.returncode == -9
+    try:
+        until(lambda: not processes.birth(int(said.stdout)))
+    finally:
+        processes._signal_group(int(said.stdout), signal.SIGKILL)
 
 
 def test_a_stranger_with_a_number_from_the_record_is_let_alone(started: Callable[..., Child]) -> None:

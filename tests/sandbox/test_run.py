@@ -16,6 +16,7 @@ import pytest
 
 from sandbox import processes
 from sandbox.redis import free_port
+from tests import figures as counted
 from tests.paths import ROOT
 
 PATIENCE_SECONDS = 240
@@ -31,7 +32,8 @@ class Shell:
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name in {"HOME", "LANG", "PATH", "POSTGRES_BIN"}}
-        return kept | {"PURSER_LOCAL": str(self.local), "PORT": str(self.port), "PURSER_ENV_FILES": "run"}
+        ours = {"PURSER_LOCAL": str(self.local), "PORT": str(self.port), "PURSER_ENV_FILES": "run"}
+        return kept | ours | {"DEMO_DAYS": str(counted.of(2, full=14))}
 
     def run(self, **more: str) -> "subprocess.Popen[str]":
         """`make run`, as make runs it."""
@@ -44,12 +46,20 @@ class Shell:
             text=True,
         )
 
-    def manage(self, *command: str) -> str:
-        answer = subprocess.run(
-            [sys.executable, "manage.py", *command], cwd=ROOT, env=self.environment, capture_output=True, text=True
+    def begin(self, *command: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        assert answer.returncode == 0, answer.stderr
-        return answer.stdout
+
+    def manage(self, *command: str) -> str:
+        said, wrong = (process := self.begin(*command)).communicate()
+        assert process.returncode == 0, wrong
+        return said
 
     def health(self) -> dict[str, object]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/ready", timeout=10) as answer:
@@ -90,6 +100,7 @@ def recorded(shell: Shell) -> list[int]:
 def test_from_nothing_through_a_kill_to_a_clean_end(shell: Shell) -> None:
     first = shell.run()
     said = read_until(first, "Ctrl-C stops everything")
+    assert said.count("Preparing the embedded database") == 1
     assert f"http://127.0.0.1:{shell.port}" in said
     assert "4242 4242 4242 4242" in said
     assert shell.health()["status"] == "ready"
@@ -121,6 +132,7 @@ def test_from_nothing_through_a_kill_to_a_clean_end(shell: Shell) -> None:
     again = shell.run()
     said = read_until(again, "Ctrl-C stops everything")
     assert password in said
+    assert "Preparing" not in said, "the tables are there already"
     assert not [pid for pid in left if processes.birth(pid)]
     everything = recorded(shell)
 
@@ -130,19 +142,29 @@ def test_from_nothing_through_a_kill_to_a_clean_end(shell: Shell) -> None:
     assert again.returncode == 0
     assert not [pid for pid in everything if processes.birth(pid)]
     assert not (shell.local / "run.env").exists()
-    # Alone again, a command still finds what there was.
-    assert json.loads(shell.manage("seed_demo"))["password"] == password
+
+    two_commands_at_once_find_what_there_was(shell, password)
+    a_command_that_needs_a_portal_brings_one_along(shell)
 
 
-def test_a_command_that_needs_a_portal_brings_one_along(shell: Shell, tmp_path: Path) -> None:
-    trace = tmp_path / "trace.csv"
+def two_commands_at_once_find_what_there_was(shell: Shell, password: str) -> None:
+    """Without a portal, each brings the database up for itself: it is one database, and prepared already."""
+    both = [shell.begin(*command) for command in (("seed_demo",), ("seed_demo", "--slug", "other", "--credit", "1"))]
+    said = [process.communicate(timeout=PATIENCE_SECONDS) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert json.loads(said[0][0])["password"] == password
+    assert json.loads(said[1][0])["organization"] == "other"
+    assert "Preparing" not in said[0][1] + said[1][1]
+
+
+def a_command_that_needs_a_portal_brings_one_along(shell: Shell) -> None:
+    trace = shell.local / "trace.csv"
     trace.write_text(
         "TIMESTAMP,ContextTokens,GeneratedTokens\n"
         "2023-11-16 18:15:46.6805900,4808,10\n"
         "2023-11-16 18:15:50.9951690,3180,8\n"
     )
-    shell.manage("seed_demo", "--credit", "1")
-    replay = ("replay_trace", str(trace), "--org", "demo", "--model", "gpt-oss-120b")
+    replay = ("replay_trace", str(trace), "--org", "other", "--model", "gpt-oss-120b")
     report = json.loads(shell.manage(*replay).splitlines()[-1])
     assert (report["accepted"], report["input_tokens"], report["output_tokens"]) == (2, 7988, 18)
     assert report["cost_usd"] == "0.0028093"  # 7,988 x 0.35 and 18 x 0.75 USD per million

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import FrameType
 
 import django
@@ -51,6 +52,7 @@ class Wanted:
     kill_every: float
     restart_every: float
     keep: bool
+    tables: Path | None
 
 
 def main(arguments: list[str]) -> int:
@@ -58,7 +60,7 @@ def main(arguments: list[str]) -> int:
     for number in SIGNALS:
         signal.signal(number, _stop)
     _say(f"A soak of {wanted.minutes:g} minutes, SEED={wanted.seed}, in {places.LOCAL}")
-    around = Surroundings(wanted.seed)
+    around = Surroundings(wanted.seed, wanted.tables)
     code = 1
     try:
         try:
@@ -87,9 +89,10 @@ def _wanted(arguments: list[str]) -> Wanted:
     parser.add_argument("--kill-every", type=float, default=5, help="seconds between two kills, about")
     parser.add_argument("--restart-every", type=float, default=60, help="seconds between two restarts of PostgreSQL")
     parser.add_argument("--keep", action="store_true", help="keep database and logs, also when nothing differs")
+    parser.add_argument("--tables", type=Path, help="data folder of a stopped cluster, to begin with a copy of")
     given = parser.parse_args(arguments)
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(10**6)
-    return Wanted(given.minutes, seed, given.rate, given.kill_every, given.restart_every, given.keep)
+    return Wanted(given.minutes, seed, given.rate, given.kill_every, given.restart_every, given.keep, given.tables)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -41,8 +41,9 @@ class Failed(Exception):
 class Surroundings:
     """One portal. `up()`, then kill and `revive()` as one likes, then `down()`."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, tables: Path | None = None) -> None:
+        """`tables`: the data folder of a stopped cluster that has tables and catalog, to begin with a copy of."""
+        self.seed, self._tables = seed, tables
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.environment: dict[str, str] = RATES | {
@@ -76,11 +77,9 @@ class Surroundings:
         self._start_redis()
         self._start_stripe()
         os.environ.update(self.environment)
-        say("Tables and catalog ...")
-        for command, login in ((["migrate", "--verbosity=0"], self._owner), (["import_catalog"], {})):
-            done = self.manage(*command, **login)
-            if done.returncode:
-                raise Failed(f"manage.py {command[0]} failed:\n{done.stdout.strip()[-3000:]}")
+        if self._tables is None:
+            say("Tables and catalog ...")
+            self._make_tables()
         say("Web server, worker and clock ...")
         self._start("web", *programs.web(self.port))
         self._start("worker", *programs.worker(with_clock=False))
@@ -118,11 +117,19 @@ class Surroundings:
     def _start_database(self) -> None:
         cluster = Cluster()
         self._to_undo.callback(cluster.stop)
+        if self._tables:
+            subprocess.run(["cp", "-a", self._tables, cluster.data], check=True)
         cluster.start()
         cluster.ensure_database(local.DATABASE)
         self._cluster = cluster
         self._owner = local.logins(cluster)
         self.environment["DATABASE_URL"] = self._owner["DATABASE_URL"]
+
+    def _make_tables(self) -> None:
+        for command, login in ((["migrate", "--verbosity=0"], self._owner), (["import_catalog"], {})):
+            done = self.manage(*command, **login)
+            if done.returncode:
+                raise Failed(f"manage.py {command[0]} failed:\n{done.stdout.strip()[-3000:]}")
 
     def _start_redis(self) -> None:
         self._redis = server = Redis(places.LOCAL / "redis")
