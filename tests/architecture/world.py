@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing import flows, periods
@@ -70,10 +69,14 @@ class World:
 def undone() -> Iterator[list[str]]:
     """What is written within is undone; the list holds the statements that wrote (other than to the session)."""
     wrote: list[str] = []
-    with transaction.atomic():
-        with CaptureQueriesContext(connection) as queries:
-            yield wrote
-        wrote += [query["sql"] for query in queries if WRITES.match(query["sql"])]
+
+    def noticed(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if WRITES.match(sql):
+            wrote.append(sql)
+        return execute(sql, params, many, context)
+
+    with transaction.atomic(), connection.execute_wrapper(noticed):
+        yield wrote
         transaction.set_rollback(True)
 
 
