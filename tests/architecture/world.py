@@ -17,7 +17,7 @@ from billing.contracts.models import Contract
 from billing.graphs import lines
 from billing.graphs.movements import Kind
 from billing.limits import resolved
-from billing.metering import gateways, partitions
+from billing.metering import gateways
 from billing.statements import issuing, receipts
 from billing.statements.models import Statement
 from orgs import keys
@@ -82,8 +82,7 @@ def undone() -> Iterator[list[str]]:
 
 def made() -> World:
     now = datetime.now(UTC)
-    partitions.make(now)
-    partitions.make(now + timedelta(days=1))
+    usage.days(now, now + timedelta(days=1))
     catalog.first_catalog()
     alice = people.person("alice@example.com", "Alice Archer")
     world = World(people.team(alice, ACME, slug="acme"))
