@@ -45,8 +45,7 @@ SELECT md5(string_agg(said, E'\\n' ORDER BY said)) FROM (
         WHERE attnum > 0 AND attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
     UNION ALL SELECT concat_ws('|', 'trigger', tgrelid, tgname, tgfoid, tgenabled, tgtype) FROM pg_trigger
         WHERE NOT tgisinternal
-    UNION ALL SELECT concat_ws('|', 'constraint', conrelid, conname, contype, convalidated, condeferrable, condeferred,
-        conkey, confrelid, confkey, confdeltype, confupdtype, confmatchtype, conexclop, conbin) FROM pg_constraint
+    UNION ALL SELECT concat_ws('|', 'constraint', conrelid, conname, pg_get_constraintdef(oid)) FROM pg_constraint
     UNION ALL SELECT concat_ws('|', 'function', oid, proname, prosrc, proowner, proacl, proconfig, prosecdef) FROM pg_proc
         WHERE pronamespace = 'public'::regnamespace
     UNION ALL SELECT concat_ws('|', 'schema', nspname, nspowner, nspacl) FROM pg_namespace
