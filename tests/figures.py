@@ -8,9 +8,9 @@ tests and workers are added up by suite. `of(20, full=200)` is how often a suite
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -18,11 +18,19 @@ FULL = bool(os.environ.get("PURSER_FULL"))
 PROPERTY = "figures"
 Figures = dict[str, dict[str, float]]
 Record = Callable[..., None]
+T = TypeVar("T")
 
 
 def of(reduced: int, *, full: int) -> int:
     """How many rounds, steps or cells: `reduced` in `make test`, `full` in `make money`."""
     return full if FULL else reduced
+
+
+def some(things: Sequence[T], turn: int, *, reduced: int) -> list[T]:
+    """`reduced` of these, and at each `turn` (0, 1, 2, ...) the next ones, so that all come up; all with PURSER_FULL=1."""
+    if FULL:
+        return list(things)
+    return [things[(turn * reduced + step) % len(things)] for step in range(min(reduced, len(things)))]
 
 
 @pytest.fixture

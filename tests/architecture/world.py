@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing import flows, periods
@@ -18,7 +17,7 @@ from billing.contracts.models import Contract
 from billing.graphs import lines
 from billing.graphs.movements import Kind
 from billing.limits import resolved
-from billing.metering import gateways, partitions
+from billing.metering import gateways
 from billing.statements import issuing, receipts
 from billing.statements.models import Statement
 from orgs import keys
@@ -70,17 +69,20 @@ class World:
 def undone() -> Iterator[list[str]]:
     """What is written within is undone; the list holds the statements that wrote (other than to the session)."""
     wrote: list[str] = []
-    with transaction.atomic():
-        with CaptureQueriesContext(connection) as queries:
-            yield wrote
-        wrote += [query["sql"] for query in queries if WRITES.match(query["sql"])]
+
+    def noticed(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if WRITES.match(sql):
+            wrote.append(sql)
+        return execute(sql, params, many, context)
+
+    with transaction.atomic(), connection.execute_wrapper(noticed):
+        yield wrote
         transaction.set_rollback(True)
 
 
 def made() -> World:
     now = datetime.now(UTC)
-    partitions.make(now)
-    partitions.make(now + timedelta(days=1))
+    usage.days(now, now + timedelta(days=1))
     catalog.first_catalog()
     alice = people.person("alice@example.com", "Alice Archer")
     world = World(people.team(alice, ACME, slug="acme"))

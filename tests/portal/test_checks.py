@@ -136,6 +136,25 @@ def test_production_has_to_be_told(production: LazySettings, monkeypatch: pytest
     assert findings() == [f"In production: {name} is not set."]
 
 
+@pytest.mark.parametrize(
+    ("owner", "message"),
+    [
+        (None, "DATABASE_OWNER_URL is not set: the login of DATABASE_URL owns its tables, or cannot migrate them."),
+        ({"USER": "another", "NAME": "x"}, "DATABASE_OWNER_URL does not name the database of DATABASE_URL."),
+        ({}, "DATABASE_OWNER_URL and DATABASE_URL have one login: the portal may change its tables and its past."),
+    ],
+    ids=["none", "of another database", "the same"],
+)
+def test_before_deployment_the_owner_has_to_be_another_login(
+    settings: LazySettings, owner: dict[str, str] | None, message: str
+) -> None:
+    portal = settings.DATABASES["default"]
+    settings.DATABASE_OWNER = portal | {"USER": "another"}
+    assert checks.the_owner_is_another(None) == []
+    settings.DATABASE_OWNER = {} if owner is None else portal | owner
+    assert [finding.msg for finding in checks.the_owner_is_another(None)] == [message]
+
+
 # --- Reading the environment ----------------------------------------------------------------------------------------------
 
 

@@ -22,9 +22,10 @@ from billing.api import openapi, operations
 from billing.api.operations import Operation
 from billing.catalog.models import AIModel
 from orgs.models import Organization
+from tests import figures as counted
 from tests.factories import orgs as people
 
-EXAMPLES = 30
+EXAMPLES = counted.of(12, full=30)
 CHECKS: list[Any] = [
     not_a_server_error,
     status_code_conformance,
