@@ -51,11 +51,10 @@ def _named() -> dict[str, set[str]]:
 
 
 def _filled() -> set[str]:
-    """Those of them in which there is anything."""
+    """Those of them, and of `HAPPENINGS`, in which there is anything."""
     with connection.cursor() as cursor:
-        asked = (
-            f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in sorted(set().union(*_named().values()))
-        )
+        names = sorted(set(HAPPENINGS).union(*_named().values()))
+        asked = (f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in names)
         cursor.execute(" UNION ALL ".join(asked))
         return {name for (name,) in cursor.fetchall()}
 

@@ -1,8 +1,11 @@
 """The application's login may do what `portal/rights.py` lists: nothing more, and nothing less. PostgreSQL is asked."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.db import connection
 
+from billing.metering import partitions
 from portal import rights, roles
 from portal.rights import RIGHTS
 from tests import owners
@@ -63,6 +66,7 @@ def test_it_may_do_what_is_listed_and_nothing_else(table: str) -> None:
 
 
 def test_partitions_views_and_sequences_are_closed() -> None:
+    partitions.make(datetime.now(UTC))
     assert len(asked("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'")) > 40
     assert asked(HIDDEN) == []
 
