@@ -16,7 +16,7 @@ from billing.coverage.models import Payer, PayerBase
 from billing.ledger import accounts, posting, wallets
 from billing.ledger.chart import Code
 from billing.ledger.models import CreditGrant
-from billing.metering import ingest, partitions
+from billing.metering import ingest
 from billing.metering.reversing import Reversal
 from billing.payments import answers
 from billing.payments.models import Intent, Refund
@@ -83,7 +83,7 @@ def made() -> Target:
     and has a plan."""
     now = datetime.now(UTC).replace(microsecond=0)
     then = now - timedelta(days=33)
-    partitions.make(now)
+    usage.days(now)
     model = catalog.model()
     gateway = usage.gateway(now=now)
     alice, bob = people.person("alice@example.com", "Alice Archer"), people.person("bob@example.com", "Bob Baker")

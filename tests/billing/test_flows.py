@@ -12,7 +12,7 @@ from billing.coverage.models import Coverage, Payer, PayerBase
 from billing.ledger import balances
 from billing.ledger.models import Transfer
 from billing.limits.models import LimitsAnswer
-from billing.metering import gateways, ingest, partitions
+from billing.metering import gateways, ingest
 from billing.metering.models import SweepRun, UsageEvent
 from orgs.models import ApiKey, Organization
 from tests.factories import catalog, usage
@@ -27,7 +27,7 @@ END = NOW.replace(second=0) + timedelta(hours=3)
 
 @pytest.fixture
 def model() -> AIModel:
-    partitions.make(NOW)
+    usage.days(NOW)
     return catalog.model()
 
 

@@ -15,9 +15,9 @@ from django.test import Client
 from playwright.sync_api import Page, expect
 
 from billing import flows, tasks
-from billing.metering import partitions
 from sandbox.stripe import Running, running
 from tests.factories import orgs as people
+from tests.factories import usage
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SECRET = "whsec_of_the_browser_tests"
@@ -34,7 +34,7 @@ def portal(live_server: Any, settings: Any, transactional_db: None) -> Iterator[
     """The portal's address. Stripe is the sandbox, which sends its webhooks to the portal as Stripe would."""
     with running(webhook_url=f"{live_server.url}/webhooks/stripe", webhook_secret=SECRET) as stripe:
         _know(stripe, settings, live_server.url)
-        partitions.make(datetime.now(UTC))
+        usage.days(datetime.now(UTC))
         with _Ticking():
             yield live_server.url
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from billing.metering import partitions
 from orgs.models import User
 from sandbox.stripe import Running
 from tests.crash.forks import Forks
 from tests.crash.world import World
-from tests.factories import catalog, paying
+from tests.factories import catalog, paying, usage
 from tests.factories import orgs as people
 
 stripe = paying.stripe
@@ -37,7 +36,7 @@ def forks(forks_by_url: dict[str, Forks], database_url: str, tmp_path_factory: p
 def world(transactional_db: None, stripe: Running, settings: Any, alice: User) -> World:
     # A machine under load must not turn an answer into none: that is another path.
     settings.STRIPE_TIMEOUT_SECONDS = 20.0
-    partitions.make(datetime.now(UTC))
+    usage.days(datetime.now(UTC))
     staff = people.person("sam@purser.example", "Sam Staff")
     staff.is_staff = staff.is_superuser = True
     staff.save()

@@ -18,7 +18,7 @@ pytestmark = [
 PARTS = 4
 ROUNDS = 3
 """Steps that found nothing to do are not counted, so what is missing is made up for."""
-STEPS = counted.of(600, full=10_000)
+STEPS = counted.of(400, full=10_000)
 DRAWN: set[str] = set()
 
 

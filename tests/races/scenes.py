@@ -14,7 +14,7 @@ from billing import flows
 from billing.catalog.models import AIModel
 from billing.ledger import balances
 from billing.ledger.models import CreditGrant
-from billing.metering import ingest, partitions
+from billing.metering import ingest
 from billing.metering.events import Event, Receipt
 from billing.metering.models import Gateway
 from billing.payments import collecting, polling
@@ -50,7 +50,7 @@ class World:
 
     @classmethod
     def made(cls) -> "World":
-        partitions.make(NOW)
+        usage.days(NOW)
         alice = people.person("alice@example.com", "Alice Archer", now=NOW)
         return cls(alice, catalog.model(), usage.gateway(now=NOW))
 

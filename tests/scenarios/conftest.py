@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from billing.metering import partitions
 from orgs.models import Organization, User
 from sandbox.stripe import Running
-from tests.factories import catalog, plans
+from tests.factories import catalog, plans, usage
 from tests.factories import orgs as people
 from tests.factories.paying import stripe
 from tests.scenarios import plan_life
@@ -27,7 +26,7 @@ def the_books_are_right(books_are_right: None) -> None:
 def story(transactional_db: None, stripe: Running, settings: Any, acme: Organization, alice: User) -> Story:
     # A machine under load must not turn an answer into none: that is another story.
     settings.STRIPE_TIMEOUT_SECONDS = 20.0
-    partitions.make(datetime.now(UTC))
+    usage.days(datetime.now(UTC))
     catalog.model(MODEL, input_usd="1")
     return Story(stripe, acme, alice)
 

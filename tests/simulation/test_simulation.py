@@ -16,7 +16,7 @@ from tests.simulation.trouble import Rates
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
-SHORT = Scale(parties=8, days=7)
+SHORT = Scale(parties=8, days=5)
 """For one seed that is lived through twice."""
 ALIKE = 12
 """So many organizations that are alike live in the world a bug is planted into."""

@@ -9,10 +9,10 @@ import pytest
 from django.test import Client
 
 from billing.catalog.models import AIModel
-from billing.metering import gateways, partitions
+from billing.metering import gateways
 from billing.metering.models import Gateway
 from orgs.models import ApiKey, Organization
-from tests.factories import catalog
+from tests.factories import catalog, usage
 from tests.factories import orgs as people
 
 Send = Callable[..., Any]
@@ -26,7 +26,7 @@ def now(db: None) -> datetime:
 
 @pytest.fixture
 def model(now: datetime) -> AIModel:
-    partitions.make(now)
+    usage.days(now)
     return catalog.model()
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing.metering import ingest, partitions, reingesting
+from billing.metering import ingest, reingesting
 from billing.metering.models import Gateway, RefusedUsage, UsageEvent
 from orgs.models import ApiKey, Organization
 from tests.factories import catalog, usage
@@ -16,7 +16,7 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture
 def gateway() -> Gateway:
-    partitions.make(NOW)
+    usage.days(NOW)
     return usage.gateway(now=NOW - timedelta(days=4))
 
 
