@@ -114,16 +114,13 @@ def staff_addresses() -> Iterator[tuple[str, str]]:
         yield name, reverse(name, args=[] if name.endswith(("_changelist", "_add")) else ["1"])
 
 
-NOT_STAFF = [(who, method) for who in (ANONYMOUS, STRANGER, INACTIVE) for method in METHODS]
+NOT_STAFF = [(who, method) for who in (Role.OWNER, ANONYMOUS, STRANGER, INACTIVE) for method in METHODS]
 
 
 def of_the_staffs_site(world: World) -> Iterator[Visit]:
-    """By staff, and by an owner, who is signed in and has every right elsewhere; by the others two at each address."""
+    """By staff, and by who is not: an owner, who is signed in and has every right elsewhere, and others; three asks at each
+    address, others at the next."""
     for turn, (name, address) in enumerate(staff_addresses()):
         yield visited(world, STAFF, "GET", name, address)
-        for who, method in (
-            (Role.OWNER, "GET"),
-            (Role.OWNER, "POST"),
-            *counted.some(NOT_STAFF, turn, reduced=2),
-        ):
+        for who, method in counted.some(NOT_STAFF, turn, reduced=3):
             yield visited(world, who, method, name, address)

@@ -1,7 +1,7 @@
 """The charge of a month's end: every call x every moment x everything that can go wrong, for a month that is really closed.
 
 The debt is paid once; or the charge has failed and can never be paid, and the next try, a day later, pays it once. In
-`make test` each moment meets every fourteenth trouble, in `make money` all of them.
+`make test` each moment meets one or two of the troubles, in `make money` all of them.
 """
 
 from dataclasses import dataclass, field

@@ -25,7 +25,7 @@ from orgs.models import Organization
 from tests import figures as counted
 from tests.factories import orgs as people
 
-EXAMPLES = counted.of(12, full=30)
+EXAMPLES = counted.of(8, full=30)
 CHECKS: list[Any] = [
     not_a_server_error,
     status_code_conformance,

@@ -16,7 +16,7 @@ from tests.billing.verifying.activity import START, Activity
 from tests.figures import Record
 
 pytestmark = [pytest.mark.django_db, pytest.mark.money]
-SEEDS = range(counted.of(6, full=20))
+SEEDS = range(counted.of(4, full=20))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
