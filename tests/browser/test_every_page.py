@@ -34,22 +34,6 @@ WAYS: dict[str, list[Theme]] = (
 FRAMES = {"overview", "account", "sign-in", "cancellation-policy"}
 """A page for each frame (with an organization, without one, before signing in, for everybody): in every way looked at whole.
 Of any other page the first look is at the whole, the next ones at what is not its frame."""
-ONCE_MORE = {
-    "billing": "back-billing, billing-paused, plans-billing-past-due: its tables, with more above them",
-    "billing-recharge": "billing-paused",
-    "recharge-on": "recharge-paused: the same form, the same rule, and why it pauses",
-    "plans-pro": "plans-scheduled: the same plan, and a change with Undo",
-    "plans-billing": "plans-billing-past-due",
-    "plans-cancel-past-due": "plans-cancel: the same page with another sentence",
-    "contract-accepted": "contract-running",
-    "admin-organizations": "admin-transfers: lists of Django's own make, as the next ones",
-    "admin-refused": "admin-transfers",
-    "admin-plans": "admin-transfers",
-    "staff-refunds": "staff-disputes",
-    "staff-reconciliations": "staff-disputes",
-}
-"""States for PURSER_FULL=1 alone, and where `make test` sees what they show. That the pages answer, and to whom, every run
-asks (tests/architecture/test_routes.py)."""
 # Plans, Alerts and what belongs to cards, money that goes back and statements: in the files beside this one.
 PRIVATE = {
     "overview": "/o/acme/",
@@ -105,8 +89,6 @@ def a_month_of_use(acme: Organization, alice: User) -> None:
 
 def look(page: Page, address: str, name: str, sizes: Iterable[str] = SIZES) -> list[str]:
     """What is wrong with the page as it stands there: loaded once, looked at in each size, light and dark."""
-    if name in ONCE_MORE and not (FULL or SCREENSHOTS):
-        return []
     answer = page.goto(address)
     assert answer is not None
     wrong = [f"answers {answer.status}"] if answer.status != 200 else []

@@ -77,9 +77,7 @@ class Surroundings:
         self._start_redis()
         self._start_stripe()
         os.environ.update(self.environment)
-        if self._tables is None:
-            say("Tables and catalog ...")
-            self._make_tables()
+        self._prepare_tables()
         say("Web server, worker and clock ...")
         self._start("web", *programs.web(self.port))
         self._start("worker", *programs.worker(with_clock=False))
@@ -122,14 +120,13 @@ class Surroundings:
         cluster.start()
         cluster.ensure_database(local.DATABASE)
         self._cluster = cluster
-        self._owner = local.logins(cluster)
-        self.environment["DATABASE_URL"] = self._owner["DATABASE_URL"]
+        self.environment["DATABASE_URL"] = local.logins(cluster)["DATABASE_URL"]
 
-    def _make_tables(self) -> None:
-        for command, login in ((["migrate", "--verbosity=0"], self._owner), (["import_catalog"], {})):
-            done = self.manage(*command, **login)
-            if done.returncode:
-                raise Failed(f"manage.py {command[0]} failed:\n{done.stdout.strip()[-3000:]}")
+    def _prepare_tables(self) -> None:
+        try:
+            local.prepare(self._cluster)
+        except SystemExit as problem:
+            raise Failed(str(problem)) from problem
 
     def _start_redis(self) -> None:
         self._redis = server = Redis(places.LOCAL / "redis")

@@ -66,9 +66,6 @@ def test_after_a_soak_nothing_differs(tmp_path: Path, tables: list[str], figures
     figures("soak", **last)
 
 
-@pytest.mark.skipif(
-    not counted.FULL, reason="a portal of its own for what `make run` shows too: stopped, nothing is left"
-)
 def test_interrupted_it_leaves_nothing_running(tmp_path: Path, tables: list[str]) -> None:
     folder = tmp_path / "soak"
     running = soak(folder, *tables, "--minutes", "5", "--kill-every", "1")

@@ -117,6 +117,18 @@ def test_a_disputed_plan_says_so_and_is_not_upgraded(
     assert "Upgrade to" not in shown
 
 
+def test_the_page_of_its_payment_says_how_the_dispute_was_decided(
+    alice_client: Client, acme: Organization, alice: User, pro: Plan
+) -> None:
+    intent = plans.begun(acme, pro, alice, now=NOW - DAY).charges.get().intent
+    assert intent is not None
+    page = f"{PLANS}/payments/{intent.pk}"
+    plans.disputed(intent, -50_00, now=NOW)
+    assert "Disputed $50.00, open since" in text(alice_client.get(page))
+    plans.disputed(intent, -50_00, 50_00, now=NOW, status="won")
+    assert "Disputed $50.00, decided for us" in text(alice_client.get(page))
+
+
 def test_of_another_organization_nothing_is_seen(charlie_client: Client, acme: Organization, sold: Any) -> None:
     assert charlie_client.get(PLANS).status_code == 404
 
