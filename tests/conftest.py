@@ -19,7 +19,7 @@ from portal import roles
 from sandbox import chromium
 from sandbox.postgres import APP, OWNER, Cluster
 from tests import figures as counted
-from tests import owners, verified
+from tests import garbage, owners, verified
 from tests.factories import orgs as people
 
 figures = counted.figures
@@ -36,6 +36,10 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests that take longest come first: at the end no worker waits for another one."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    garbage.keep_what_is_loaded()
 
 
 # The same examples on every machine, so that red means changed code; PURSER_EXPLORE=1 looks for new ones.

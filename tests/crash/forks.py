@@ -25,6 +25,7 @@ from stripe import StripeClient
 
 from sandbox.stripe.core import Sandbox
 from sandbox.stripe.inprocess import InProcessClient
+from tests import garbage
 from tests.paths import ROOT
 
 PATIENCE_SECONDS = 60
@@ -200,4 +201,5 @@ if __name__ == "__main__":
     django.setup()
     setup_test_environment(debug=False)
     get_resolver()._populate()
+    garbage.keep_what_is_loaded()
     serve()

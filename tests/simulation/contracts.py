@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
+from django.db.models import Sum
 from django.urls import reverse
 
 from billing import flows
@@ -21,6 +22,7 @@ from billing.contracts.collecting import NothingToPay
 from billing.contracts.ending import EndRefused
 from billing.contracts.models import LIVE, Contract, State
 from billing.contracts.terms import Terms
+from billing.ledger.models import Transfer
 from billing.notices.models import Kind, Notice
 from billing.payments.models import Intent, Purpose
 from tests.simulation import gateways
@@ -176,7 +178,8 @@ def _first_after(now: datetime) -> date:
 
 def kept(world: World, party: Party, money: Money, sums: dict[int, Decimal]) -> None:
     """Each month of its term was committed once and is used, unused or still deferred; overage is that of the month's total;
-    what was charged is what is due, once; what is due and was not refused was charged."""
+    what was charged is what is due, once; what is due and was not refused was charged; what was charged and is not due after
+    all, since its use was taken back, is credit."""
     if RESERVED not in party.promises.asked:
         return
     begun = [one for one in Contract.objects.filter(wallet_id=party.org_id) if one.active_from is not None]
@@ -194,7 +197,9 @@ def kept(world: World, party: Party, money: Money, sums: dict[int, Decimal]) -> 
     world.expect(booked == committed, f"{name}: committed {committed}, booked {booked}")
     world.expect(-sums[4200] == within, f"{name}: used {within} of it, booked {-sums[4200]}")
     world.expect(-sums[4220] == overage, f"{name}: overage is {overage}, booked {-sums[4220]}")
-    owed = committed + overage - money.contracts * CENT
+    returned, taken_back = overage_returned(party), party.promises.taken_back() * OVERAGE_PER_MILLION / A_MILLION
+    world.expect(returned <= taken_back, f"{name}: {returned} went to credit, {taken_back} was taken back")
+    owed = committed + overage + returned - money.contracts * CENT
     world.expect(sums[1120] == owed, f"{name}: owes {owed}, booked {sums[1120]}")
     world.expect(owed >= 0, f"{name}: {-owed} more was charged than was due")
     this_month = world.now.date().replace(day=1)
@@ -207,6 +212,14 @@ def kept(world: World, party: Party, money: Money, sums: dict[int, Decimal]) -> 
     _charged_once(world, party, money)
     _told(world, party, begun)
     world.events["contract month"] += len(months)
+
+
+def overage_returned(party: Party) -> Decimal:
+    """USD of overage that was paid, whose use was taken back: they are credit."""
+    given = Transfer.objects.filter(wallet_id=party.org_id, reason="overage_returned").aggregate(usd=Sum("amount"))[
+        "usd"
+    ]
+    return given or Decimal(0)
 
 
 def _overage(used: dict[date, int]) -> Decimal:

@@ -207,7 +207,8 @@ def _adds_up(world: World, party: Party, money: Money, sums: dict[int, Decimal])
     given = sum((amount for _, amount in _gifts(party)), NOTHING)
     world.expect(given == tally.given, f"{party.name}: was given {tally.given}, the ledger says {given}")
     expired, paid_by_us = -sums[4900] + _gifts_ended(party), sums[4810] + sums[6000] + sums[6010]
-    left = net + tally.given - tally.used - expired + paid_by_us + sums[2300] + sums[2900] + _corrected(party)
+    left = net + tally.given - tally.used - expired + paid_by_us + sums[2300] + sums[2900]
+    left += contracts.overage_returned(party)
     has = balances.of(party.org_id, now=world.now).settled - balances.of(party.org_id, now=world.now).accrued
     world.expect(has == left, f"{party.name}: granted less used, expired and taken back is {left}, the balance {has}")
 
@@ -222,11 +223,6 @@ def _gifts_ended(party: Party) -> Decimal:
         party.org_id,
     )
     return Decimal(ended[0][0])
-
-
-def _corrected(party: Party) -> Decimal:
-    """A gift's use that was taken back and finds no gift any more becomes a new one: it is in the uses already."""
-    return NOTHING
 
 
 def _stripe(world: World) -> facts.Stripe:

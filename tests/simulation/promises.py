@@ -170,5 +170,9 @@ class Promises:
                 found[one.day.replace(day=1)] += one.tokens
         return {month: tokens for month, tokens in found.items() if tokens}
 
+    def taken_back(self) -> int:
+        """Tokens under contracts that were counted and do not count any more."""
+        return -sum(one.tokens for one in self.counted if one.model == RESERVED and one.tokens < 0)
+
     def plan(self, id_: UUID) -> PlanSeen:
         return self.plans.setdefault(id_, PlanSeen(id_))
