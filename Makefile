@@ -8,6 +8,9 @@ MINUTES ?= 10
 SEEDS ?= 20
 FIRST_SEED ?= 1
 
+# Each program here starts many times: compiled once, its modules are there at once.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test money lint format css verify soak simulate bench bench-verify reset
 

@@ -9,8 +9,8 @@ SEEDS = "PURSER_SIMULATION_SEEDS"
 """`1:20` is twenty seeds from 1 on."""
 RESULTS = "PURSER_SIMULATION_RESULTS"
 """A folder: what each seed came to is written there."""
-SCALE = Scale(parties=5, pace=0.8, rounds=0.35) if counted.FULL else Scale(parties=42, days=62, pace=0.5, rounds=0.3)
-"""Which five a seed has differs from seed to seed; in `make test` two of each kind live, less busily and for two months."""
+SCALE = Scale(parties=5, pace=0.8, rounds=0.35) if counted.FULL else Scale(parties=21, days=62, pace=0.5, rounds=0.3)
+"""Which five a seed has differs from seed to seed; in `make test` one of each kind lives, less busily and for two months."""
 
 
 def chosen() -> list[int]:
