@@ -7,6 +7,7 @@ from portal import brand, gallery, health, theme
 
 # What allauth answers with when its own limits are met.
 handler429 = "orgs.throttle.page"
+handler500 = "portal.errors.broken"
 
 urlpatterns = [
     path("", include("orgs.urls")),

@@ -1,8 +1,11 @@
 """What errors carry too; hosts and bodies that no door takes; whose the cookies are. Other answers: `test_routes.py`."""
 
 from typing import Any
+from unittest import mock
 
 import pytest
+from django.db import OperationalError
+from django.db.backends.postgresql.base import DatabaseWrapper
 from django.test import Client
 from django.urls import reverse
 
@@ -52,6 +55,8 @@ def test_errors_carry_them_too(world: World, visitor: Client, monkeypatch: pytes
     answers[429] = [world.browser(Role.OWNER).post("/teams/new", {}) for _ in range(2)][-1]
     monkeypatch.setattr(brand, "_variables", broken)
     answers[500] = visitor.get("/brand.css")
+    with mock.patch.object(DatabaseWrapper, "_cursor", side_effect=OperationalError("the server is starting up")):
+        answers[503] = world.browser(Role.OWNER).get("/o/acme/billing")
     assert {status: answer.status_code for status, answer in answers.items()} == {status: status for status in answers}
     assert {status: missing for status, answer in answers.items() if (missing := faults(answer.headers))} == {}
     for status, answer in answers.items():

@@ -261,7 +261,7 @@ class TestBrand:
 
 
 class TestErrorPages:
-    @pytest.mark.parametrize("page", ["400.html", "403.html", "404.html", "403_csrf.html", "500.html"])
+    @pytest.mark.parametrize("page", ["400.html", "403.html", "404.html", "403_csrf.html", "500.html", "503.html"])
     def test_they_render_where_nothing_else_works(self, page: str) -> None:
         """Django renders some of them without a request and without context processors."""
         from django.template.loader import get_template
