@@ -111,7 +111,7 @@ def transactional_tests_clean_up_after_themselves() -> Iterator[None]:
 # --- The books ------------------------------------------------------------------------------------------------------------
 
 
-ONE_OF = counted.of(3, full=1)
+ONE_OF = counted.of(5, full=1)
 """After so many tests of money the books are asked once in `make test`, always after the same ones; in full after each."""
 
 

@@ -62,7 +62,7 @@ def different(scene: Scene, story: Story, told: list[tuple[int, ...]], *, early:
 def test_in_whatever_order_five_events_are_told(
     scene: Scene, story: Story, early: bool, figures: counted.Record
 ) -> None:
-    reduced = 5 if story is DISPUTE and early else 60
+    reduced = 12 if story is DISPUTE and early else 60
     told = ORDERS[:: counted.of(reduced, full=1 if early else 5)]
     assert different(scene, story, told, early=early) == {}
     figures("event_orders", orders=len(told), different=0)

@@ -33,7 +33,7 @@ from tests.hostile.texts import Input
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db]
 
-EVERY = 31
+EVERY = 47
 NEW = "another good password 7"
 ANY: tuple[str, ...] = ("note",)
 """For forms that take nothing: what they ought to pass over."""
