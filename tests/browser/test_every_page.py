@@ -28,14 +28,11 @@ DRAWN = "Promise.all([document.fonts.ready, ...document.getAnimations().map(one 
 """Until the letters are there and the colours have gone over from one scheme to the other."""
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 SCREENSHOTS = os.environ.get("PURSER_SCREENSHOTS")
-WAYS: dict[str, list[Theme]] = (
-    {size: ["light", "dark"] for size in SIZES} if FULL or SCREENSHOTS else {"wide": ["light"], "phone": ["dark"]}
-)
-"""In `make test` axe sees wide pages light and narrow ones dark, PURSER_FULL=1 shows it each layout in each scheme."""
+SCHEMES: dict[str, Theme] = {"wide": "light", "phone": "dark"}
+"""In which scheme `make test` shows axe a page of this size. PURSER_FULL=1 shows it both."""
 FRAMES = {"overview", "account", "sign-in", "cancellation-policy"}
 """A page for each frame (with an organization, without one, before signing in, for everybody): in every way looked at whole.
-Any other page axe sees in one way in `make test`, the next page in the other one; with PURSER_FULL=1 first as a whole, and
-then without its frame."""
+Of any other page the first look is at the whole, the next ones at what is not its frame."""
 # Plans, Alerts and what belongs to cards, money that goes back and statements: in the files beside this one.
 PRIVATE = {
     "overview": "/o/acme/",
@@ -89,9 +86,14 @@ def a_month_of_use(acme: Organization, alice: User) -> None:
     books.charged(now=now)
 
 
-def axe_sees(name: str, sizes: Iterable[str]) -> list[str]:
-    """In which of these sizes."""
-    return list(sizes) if SCREENSHOTS else some(list(sizes), crc32(name.encode()), reduced=1)
+def schemes(name: str, sizes: Iterable[str]) -> dict[str, list[Theme]]:
+    """In which schemes axe sees this page at each of these sizes. In `make test` a page that is no frame's is seen at one
+    size, about half of the pages at each."""
+    if FULL or SCREENSHOTS:
+        return {size: ["light", "dark"] for size in sizes}
+    every = list(sizes)
+    seen = every if name in FRAMES else some(every, crc32(name.encode()), reduced=1)
+    return {size: [SCHEMES[size]] if size in seen else [] for size in every}
 
 
 def look(page: Page, address: str, name: str, sizes: Iterable[str] = SIZES) -> list[str]:
@@ -100,12 +102,12 @@ def look(page: Page, address: str, name: str, sizes: Iterable[str] = SIZES) -> l
     assert answer is not None
     wrong = [f"answers {answer.status}"] if answer.status != 200 else []
     part = "html"
-    for size in sizes:
+    for size, themes in schemes(name, sizes).items():
         width, height = SIZES[size]
         page.set_viewport_size({"width": width, "height": height})
         if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
             wrong.append(f"{size}: is wider than the window")
-        for theme in WAYS[size] if name in FRAMES or size in axe_sees(name, sizes) else []:
+        for theme in themes:
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             page.evaluate(DRAWN)
             if SCREENSHOTS:

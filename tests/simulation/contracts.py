@@ -12,7 +12,6 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
-from django.db.models import Sum
 from django.urls import reverse
 
 from billing import flows
@@ -216,10 +215,8 @@ def kept(world: World, party: Party, money: Money, sums: dict[int, Decimal]) -> 
 
 def overage_returned(party: Party) -> Decimal:
     """USD of overage that was paid, whose use was taken back: they are credit."""
-    given = Transfer.objects.filter(wallet_id=party.org_id, reason="overage_returned").aggregate(usd=Sum("amount"))[
-        "usd"
-    ]
-    return given or Decimal(0)
+    given = Transfer.objects.filter(wallet_id=party.org_id, reason="overage_returned")
+    return sum(given.values_list("amount", flat=True), Decimal(0))
 
 
 def _overage(used: dict[date, int]) -> Decimal:

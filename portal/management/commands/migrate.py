@@ -13,7 +13,7 @@ class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
         application = roles.name(connection)
-        # Each step renders models anew; at the usual threshold a third of the time goes into looking for garbage among them.
+        # Each step renders models anew; at the usual threshold up to a third of the time goes into looking for garbage.
         gc.set_threshold(50_000, 20, 20)
         with roles.as_owner(connection):
             super().handle(*args, **options)
